@@ -1,0 +1,33 @@
+"""Active learning for imbalanced data as pure JAX functions.
+
+Importing this package imports JAX and nothing heavier; `models`, `train` and `datasets`, which need
+flax, optax or files, are imported by name.
+"""
+
+from alfamous_jax import (
+    acquisition,
+    balance,
+    cycle,
+    imbalance,
+    laplace,
+    metrics,
+    random_features,
+    sequential,
+    spectral,
+    updates,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "acquisition",
+    "balance",
+    "cycle",
+    "imbalance",
+    "laplace",
+    "metrics",
+    "random_features",
+    "sequential",
+    "spectral",
+    "updates",
+]

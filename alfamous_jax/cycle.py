@@ -1,0 +1,258 @@
+"""One acquisition cycle of AL-FaMoUS (Algorithm 1): query, label, update the last layer, query again.
+
+`init`, `query` and `update` serve a caller who labels as they go; `run` is the same steps in one scan
+for a simulated oracle. The strategies of the paper are settings of `run`:
+
+    baseline (US, BALD)   minibatch = budget, update = False, lam = 0
+    class-balanced (CB)   minibatch = budget, update = False, lam > 0
+    fast update (FBU)     minibatch = 1,      update = True,  lam = 0
+    AL-FaMoUS             minibatch = 1,      update = True,  lam > 0
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import acquisition, balance, laplace, updates
+from alfamous_jax.laplace import HIGHEST, Posterior
+
+Utility = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+UTILITIES: dict[str, Utility] = {
+    "random": lambda logits, variance, key: jax.random.uniform(key, variance.shape, variance.dtype),
+    "least_confidence": lambda logits, variance, key: acquisition.least_confidence(
+        laplace.mean_field(logits, variance)
+    ),
+    "margin": lambda logits, variance, key: acquisition.margin(laplace.mean_field(logits, variance)),
+    "entropy": lambda logits, variance, key: acquisition.entropy(laplace.mean_field(logits, variance)),
+    "bald": lambda logits, variance, key: acquisition.bald_gaussian(key, logits, variance),
+}
+
+
+class PoolState(NamedTuple):
+    """What the next query depends on."""
+
+    posterior: Posterior
+    logits: jax.Array  # [N, K]
+    variance: jax.Array  # [N]
+    available: jax.Array  # [N]
+    counts: jax.Array  # [K], every label known
+
+
+class QueryInfo(NamedTuple):
+    """What a caller may want to know of a query."""
+
+    utility: jax.Array  # [num], of the picks, -inf for padding
+    num_selected: jax.Array  # [], below `num` if the pool ran out
+    num_invalid: jax.Array  # [], available rows passed over for a NaN or an infinity
+
+
+class CycleInfo(NamedTuple):
+    """What happened in a cycle, pick by pick."""
+
+    indices: jax.Array  # [b], -1 once the pool ran out
+    labels: jax.Array  # [b], -1 likewise
+    utility: jax.Array  # [b]
+    num_selected: jax.Array  # []
+    num_invalid: jax.Array  # []
+
+
+@jax.jit
+def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax.Array) -> PoolState:
+    """Scores the whole pool once, in O(N D^2); every label after that costs O(N D).
+
+    Args:
+      posterior: mean [K, D], covariance [D, D].
+      phi: pool features [N, D].
+      available: rows that may be queried [N].
+      counts: labels known of each class [K].
+
+    Returns:
+      the state before the first query.
+    """
+    chex.assert_equal_shape_prefix([phi, available], 1)
+    chex.assert_shape(counts, (posterior.mean.shape[0],))
+    logits, variance = laplace.predict(posterior, phi)
+    return PoolState(posterior, logits, variance, available, counts)
+
+
+@partial(jax.jit, static_argnames=("utility", "num"))
+def query(
+    state: PoolState,
+    key: jax.Array,
+    *,
+    utility: str | Utility = "least_confidence",
+    lam: float = 0.0,
+    num: int = 1,
+) -> tuple[jax.Array, QueryInfo]:
+    """The next rows to label: argmin of -z'u + lam ||demand - P'z||_1 over `num` rows (Eq. 3).
+
+    Args:
+      state: the pool as it is known now.
+      key: for `random` and `bald`; one key for all queries of a cycle compares them under the same draws.
+      utility: a name in `UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
+      lam: weight of the class balance; 0 is pure utility.
+      num: how many rows, static. One is exact, more are chosen greedily.
+
+    Returns:
+      indices [num], -1 where no row is left, and the info.
+    """
+    probs = laplace.mean_field(state.logits, state.variance)
+    utilities = _named(utility)(state.logits, state.variance, key)
+    # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
+    demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
+    selection = balance.select_greedy(utilities, probs, demand, lam, state.available, num)
+    picked = jnp.where(selection.indices >= 0, utilities[selection.indices], -jnp.inf)
+    return selection.indices, QueryInfo(picked, selection.num_selected, selection.num_invalid)
+
+
+@jax.jit
+def update(state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Array) -> PoolState:
+    """Takes in the labels of queried rows: posterior (Eq. 7), pool logits and variances, class counts.
+
+    Args:
+      state: the state the rows were queried from.
+      phi: pool features [N, D].
+      indices: the rows [n]; -1 is padding.
+      labels: their classes [n]; a label outside 0..K-1 says that the row was skipped: it leaves the
+        pool and changes nothing else.
+
+    Returns:
+      the state for the next query.
+    """
+    rows, usable = _labelled_rows(phi, indices, labels, state.counts.shape[0])
+    posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
+    logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
+    return PoolState(posterior, logits, variance, *_reveal(state, indices, labels, usable))
+
+
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update"))
+def run(
+    key: jax.Array,
+    posterior: Posterior,
+    phi: jax.Array,
+    labels: jax.Array,
+    available: jax.Array,
+    counts: jax.Array,
+    *,
+    utility: str | Utility = "least_confidence",
+    lam: float = 0.0,
+    budget: int,
+    minibatch: int = 1,
+    update: bool = True,
+) -> tuple[PoolState, CycleInfo]:
+    """A whole cycle against a simulated oracle: `init`, then `acquire`.
+
+    Args:
+      key: consumed.
+      posterior: last layer of the freshly trained network, mean [K, D], covariance [D, D].
+      phi: pool features [N, D].
+      labels: the oracle's answers [N].
+      available: rows that may be queried [N].
+      counts: labels known of each class [K].
+      utility, lam, budget, minibatch, update: see `acquire`.
+
+    Returns:
+      the state after the last label and what was picked.
+    """
+    state = init(posterior, phi, available, counts)
+    return acquire(
+        key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update
+    )
+
+
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update"))
+def acquire(
+    key: jax.Array,
+    state: PoolState,
+    phi: jax.Array,
+    labels: jax.Array,
+    *,
+    utility: str | Utility = "least_confidence",
+    lam: float = 0.0,
+    budget: int,
+    minibatch: int = 1,
+    update: bool = True,
+) -> tuple[PoolState, CycleInfo]:
+    """`query` and `update` repeated in one scan until `budget` rows are labelled.
+
+    The covariance stays factored inside: base plus one column per label, so that a label reads D^2
+    numbers and writes D. Results equal those of the two steps called in turn.
+
+    Args:
+      key: consumed; all picks share its draws.
+      state: the pool before the first pick.
+      phi: pool features [N, D].
+      labels: the oracle's answers [N].
+      utility, lam: see `query`.
+      budget: b, static.
+      minibatch: rows per query, static; divides `budget`.
+      update: whether labels move the posterior before the next query, static.
+
+    Returns:
+      the state after the last label and what was picked.
+    """
+    if minibatch < 1 or budget < 1 or budget % minibatch:
+        raise ValueError(f"budget must be a positive multiple of minibatch, got {budget} and {minibatch}")
+    chex.assert_equal_shape_prefix([phi, labels, state.available], 1)
+    base_cov, num_classes = state.posterior.cov, state.counts.shape[0]
+
+    def absorb(factors, row):
+        mean, columns, shrinks = factors
+        features, label, slot = row
+        column = jnp.dot(base_cov, features, precision=HIGHEST)
+        column -= jnp.dot(shrinks * jnp.dot(columns, features, precision=HIGHEST), columns, precision=HIGHEST)
+        gain = updates.gain(mean, column, features, label)
+        mean += jnp.outer(gain.step, column)
+        return (mean, columns.at[slot].set(column), shrinks.at[slot].set(gain.shrink)), gain
+
+    def step(carry, slots):
+        state, factors = carry
+        indices, info = query(state, jax.random.clone(key), utility=utility, lam=lam, num=minibatch)
+        revealed = jnp.where(indices >= 0, labels[indices], -1)
+        rows, usable = _labelled_rows(phi, indices, revealed, num_classes)
+        logits, variance = state.logits, state.variance
+        if update:
+            factors, gains = jax.lax.scan(absorb, factors, (rows, jnp.where(usable, revealed, 0), slots))
+            logits, variance = updates.refresh(logits, variance, phi, gains)
+        state = PoolState(None, logits, variance, *_reveal(state, indices, revealed, usable))
+        return (state, factors), (indices, revealed, info)
+
+    empty = jnp.zeros((budget, base_cov.shape[0]), base_cov.dtype)
+    factors = (state.posterior.mean, empty, empty[:, 0])
+    slots = jnp.arange(budget).reshape(-1, minibatch)
+    start = (state._replace(posterior=None), factors)
+    (state, (mean, columns, shrinks)), (indices, revealed, info) = jax.lax.scan(step, start, slots)
+    cov = base_cov - jnp.dot(columns.T * shrinks, columns, precision=HIGHEST)
+    return state._replace(posterior=Posterior(mean, cov)), CycleInfo(
+        indices=indices.ravel(),
+        labels=revealed.ravel(),
+        utility=info.utility.ravel(),
+        num_selected=jnp.sum(info.num_selected),
+        num_invalid=info.num_invalid[0],
+    )
+
+
+def _named(utility: str | Utility) -> Utility:
+    if callable(utility):
+        return utility
+    if utility not in UTILITIES:
+        raise ValueError(f"utility must be a function or one of {', '.join(UTILITIES)}, got {utility!r}")
+    return UTILITIES[utility]
+
+
+def _labelled_rows(phi, indices, labels, num_classes):
+    """Features [n, D] of the rows that got a label, zeros for the others, and which they are [n]."""
+    usable = (indices >= 0) & (labels >= 0) & (labels < num_classes)
+    return jnp.where(usable[:, None], phi[indices], 0.0), usable
+
+
+def _reveal(state, indices, labels, usable):
+    """Availability and counts once the labels are known; padding is sent out of range and dropped."""
+    gone = jnp.where(indices >= 0, indices, state.available.shape[0])
+    counted = jnp.where(usable, labels, state.counts.shape[0])
+    return state.available.at[gone].set(False, mode="drop"), state.counts.at[counted].add(1, mode="drop")

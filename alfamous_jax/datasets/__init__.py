@@ -1,0 +1,10 @@
+"""Data sets as arrays: read, checked and split; made imbalanced by a key.
+
+LETTER comes with the package: "Letter Recognition" by P. W. Frey and D. J. Slate (1991), UCI Machine
+Learning Repository data set 59, CC BY 4.0, unchanged.
+"""
+
+from alfamous_jax.datasets.files import Dataset, load
+from alfamous_jax.datasets.pools import Pool, imbalanced_pool, initial_rows, pool_size, standardize
+
+__all__ = ["Dataset", "Pool", "imbalanced_pool", "initial_rows", "load", "pool_size", "standardize"]

@@ -1,0 +1,125 @@
+"""Laplace approximation of a linear last layer: one Gaussian over the weights, one covariance for all classes.
+
+Ridge convention, used everywhere: the prior precision is `ridge * I`, the covariance is the inverse of
+the whole precision, and the variance of a logit is phi' cov phi with no further factor. (SNGP codes
+multiply that variance by the ridge once more; with their default ridge of 1 the two agree.)
+"""
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+HIGHEST = jax.lax.Precision.HIGHEST
+MEAN_FIELD_FACTOR = jnp.pi / 8
+
+
+class Posterior(NamedTuple):
+    """Gaussian over the last layer; the classes are independent and share the covariance."""
+
+    mean: jax.Array  # [K, D]
+    cov: jax.Array  # [D, D]
+
+
+def curvature(logits: jax.Array) -> jax.Array:
+    """p_max (1 - p_max), the weight of one row in the shared precision.
+
+    It is the largest diagonal entry of the softmax Hessian diag(p) - pp', not a bound on its norm.
+
+    Args:
+      logits: [..., K].
+
+    Returns:
+      weight [...] in [0, 1/4].
+    """
+    p_max = jnp.max(jax.nn.softmax(logits), axis=-1)
+    return p_max * (1.0 - p_max)
+
+
+def fit(mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0) -> Posterior:
+    """The exact posterior covariance in one pass over the labelled rows (AL-FaMoUS Eq. 6).
+
+    precision = ridge I + sum_i w_i phi_i phi_i', w_i the curvature at the given mean.
+
+    Args:
+      mean: trained last-layer weights [K, D].
+      phi: features of the labelled rows, padded [L, D].
+      mask: which rows of `phi` count [L].
+      ridge: prior precision, > 0.
+
+    Returns:
+      the posterior. No labels enter: the mean is taken as it was trained.
+    """
+    chex.assert_rank([mean, phi, mask], [2, 2, 1])
+    chex.assert_equal_shape_prefix([phi, mask], 1)
+    chex.assert_equal_shape_suffix([mean, phi], 1)
+    logits = jnp.dot(phi, mean.T, precision=HIGHEST)
+    weight = jnp.where(mask, curvature(logits), 0.0)
+    scaled = jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None]
+    eye = jnp.eye(phi.shape[1], dtype=phi.dtype)
+    precision = ridge * eye + jnp.dot(scaled.T, scaled, precision=HIGHEST)
+    factor = jax.scipy.linalg.cho_factor(precision, lower=True)
+    return Posterior(mean, jax.scipy.linalg.cho_solve(factor, eye))
+
+
+def predict(posterior: Posterior, phi: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean and variance of the logits.
+
+    Args:
+      posterior: mean [K, D], covariance [D, D].
+      phi: features [N, D].
+
+    Returns:
+      logits [N, K] and variance [N], one variance for all classes of a row.
+    """
+    chex.assert_rank(phi, 2)
+    logits = jnp.dot(phi, posterior.mean.T, precision=HIGHEST)
+    variance = jnp.sum(jnp.dot(phi, posterior.cov, precision=HIGHEST) * phi, axis=-1)
+    return logits, jnp.maximum(variance, 0.0)
+
+
+def mean_field(logits: jax.Array, variance: jax.Array) -> jax.Array:
+    """Class probabilities under the Gaussian: softmax(logits / sqrt(1 + pi/8 variance)), AL-FaMoUS Eq. 8.
+
+    Args:
+      logits: [..., K].
+      variance: [...].
+
+    Returns:
+      probabilities [..., K]. The predicted class is that of the logits; only the confidence changes.
+    """
+    return jax.nn.softmax(logits * jax.lax.rsqrt(1.0 + MEAN_FIELD_FACTOR * variance)[..., None])
+
+
+def sample_logits(key: jax.Array, logits: jax.Array, variance: jax.Array, num_samples: int) -> jax.Array:
+    """Draws logits from each row's own Gaussian, with one normal block for all rows.
+
+    Args:
+      key: consumed.
+      logits: [N, K].
+      variance: [N].
+      num_samples: S.
+
+    Returns:
+      [S, N, K]. Exact for one row at a time; covariances between rows need `sample_weights`.
+    """
+    chex.assert_equal_shape_prefix([logits, variance], 1)
+    noise = jax.random.normal(key, (num_samples, 1, logits.shape[-1]), logits.dtype)
+    return logits + jnp.sqrt(jnp.maximum(variance, 0.0))[:, None] * noise
+
+
+def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> jax.Array:
+    """Draws last-layer weights: the rows' logits are then jointly right, at the price of one Cholesky.
+
+    Args:
+      key: consumed.
+      posterior: mean [K, D], covariance [D, D].
+      num_samples: S.
+
+    Returns:
+      weights [S, K, D].
+    """
+    noise = jax.random.normal(key, (num_samples, *posterior.mean.shape), posterior.mean.dtype)
+    factor = jnp.linalg.cholesky(posterior.cov)
+    return posterior.mean + jnp.dot(noise, factor.T, precision=HIGHEST)

@@ -1,0 +1,134 @@
+"""Scores of a classifier on imbalanced classes, and of what was labelled.
+
+The functions take plain arrays and give scalars; counts are labels per class [K].
+"""
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import rel_entr
+
+
+def accuracy(labels: jax.Array, predictions: jax.Array) -> jax.Array:
+    """Share of rows predicted right.
+
+    Args:
+      labels: [N].
+      predictions: [N].
+
+    Returns:
+      accuracy [].
+    """
+    chex.assert_equal_shape([labels, predictions])
+    return jnp.mean(labels == predictions)
+
+
+def macro_f1(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax.Array:
+    """Mean over all classes of 2 TP / (2 TP + FP + FN).
+
+    Args:
+      labels: [N], in 0..K-1.
+      predictions: [N], in 0..K-1.
+      num_classes: K, static.
+
+    Returns:
+      macro F1 []. A class with neither labels nor predictions counts 0.
+    """
+    chex.assert_equal_shape([labels, predictions])
+    truth = jax.nn.one_hot(labels, num_classes)
+    predicted = jax.nn.one_hot(predictions, num_classes)
+    hits = jnp.sum(truth * predicted, axis=0)
+    seen = jnp.sum(truth + predicted, axis=0)
+    return jnp.mean(2 * hits / jnp.maximum(seen, 1))
+
+
+def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
+    """How even the labels are over the classes: 1 / std of the class shares (AL-FaMoUS Eq. 9).
+
+    `sum` is Eq. 9 as printed: shares of the total, population std. The published tables lie below its
+    smallest value; they agree with `minmax`: counts scaled to [0, 1], sample std.
+
+    Args:
+      counts: [K].
+      normalize: "sum" or "minmax", static.
+
+    Returns:
+      CBI [], higher is more even, infinite when all counts are equal.
+    """
+    counts = jnp.asarray(counts, jnp.result_type(float))
+    if normalize == "sum":
+        return 1.0 / jnp.std(counts / jnp.sum(counts))
+    if normalize == "minmax":
+        low, high = jnp.min(counts), jnp.max(counts)
+        return (high - low) / jnp.std(counts, ddof=1)
+    raise ValueError(f"normalize must be 'sum' or 'minmax', got {normalize!r}")
+
+
+def l1_score(counts: jax.Array) -> jax.Array:
+    """Distance of the class counts from equal ones, scaled to [0, 1] (CBAL section 5).
+
+    Args:
+      counts: [K].
+
+    Returns:
+      score []: 0 for equal counts, 1 when one class has all.
+    """
+    total, num_classes = jnp.sum(counts), counts.shape[-1]
+    distance = jnp.sum(jnp.abs(counts - total / num_classes))
+    return distance * num_classes / (2 * total * (num_classes - 1))
+
+
+def imbalance_ratio(counts: jax.Array) -> jax.Array:
+    """Standard deviation over mean of the class counts (minority-class AL, Table I).
+
+    Args:
+      counts: [K], undiscovered classes included as 0.
+
+    Returns:
+      ratio [], population std; K divided by it is `class_balance_index`.
+    """
+    return jnp.std(counts) / jnp.mean(counts)
+
+
+def euclidean_diversity(features: jax.Array) -> jax.Array:
+    """Mean Euclidean distance between the rows of a batch.
+
+    Args:
+      features: [b, F], b >= 2.
+
+    Returns:
+      distance [], over the b (b - 1) / 2 pairs.
+    """
+    chex.assert_rank(features, 2)
+    differences = features[:, None, :] - features[None, :, :]
+    distances = jnp.sqrt(jnp.sum(differences**2, axis=-1))
+    num = features.shape[0]
+    return jnp.sum(distances) / (num * (num - 1))
+
+
+def kl_diversity(features: jax.Array) -> jax.Array:
+    """Mean divergence of the rows, read as distributions, from their average.
+
+    Args:
+      features: non-negative [b, F]; each row is divided by its sum. Shift signed features by the
+        pool's minimum first.
+
+    Returns:
+      mean KL(row || average) [], in nats.
+    """
+    chex.assert_rank(features, 2)
+    shares = features / jnp.sum(features, axis=-1, keepdims=True)
+    return jnp.mean(jnp.sum(rel_entr(shares, jnp.mean(shares, axis=0)), axis=-1))
+
+
+def g_al(accuracy: jax.Array, full: jax.Array) -> jax.Array:
+    """Mean over configurations of (accuracy - full) / (100 - full) (imbalanced single-stage AL).
+
+    Args:
+      accuracy: percent, any shape.
+      full: percent reached with every label, same shape.
+
+    Returns:
+      the mean []; 0 matches full supervision, below 0 falls short of it.
+    """
+    return jnp.mean((accuracy - full) / (100.0 - full))

@@ -1,0 +1,55 @@
+"""Random Fourier features of an RBF kernel (Rahimi and Recht, 2007), as SNGP puts them before its last layer.
+
+No layer normalisation, no orthogonality, output scale sqrt(2 / D): the choices of the authors of the
+fast Bayesian update, which differ from those of other SNGP codes.
+"""
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class RandomFeatures(NamedTuple):
+    """Fixed draws that are never trained."""
+
+    kernel: jax.Array  # [D, H], standard normal
+    bias: jax.Array  # [D], uniform in [0, 2 pi)
+
+
+def init(key: jax.Array, in_dim: int, num_features: int) -> RandomFeatures:
+    """Draws the projection of `num_features` random features of `in_dim` inputs.
+
+    Args:
+      key: consumed.
+      in_dim: H, the width of the features below.
+      num_features: D.
+
+    Returns:
+      the draws, float32.
+    """
+    if in_dim < 1 or num_features < 1:
+        raise ValueError(f"random features need in_dim >= 1 and num_features >= 1, got {in_dim} and {num_features}")
+    kernel_key, bias_key = jax.random.split(key)
+    return RandomFeatures(
+        kernel=jax.random.normal(kernel_key, (num_features, in_dim)),
+        bias=jax.random.uniform(bias_key, (num_features,), maxval=2 * jnp.pi),
+    )
+
+
+def apply(params: RandomFeatures, h: jax.Array, kernel_scale: float) -> jax.Array:
+    """phi(h) = sqrt(2/D) cos(Omega h / sqrt(s) + beta), so that phi(h)'phi(h') ~ exp(-|h - h'|^2 / (2 s)).
+
+    Args:
+      params: the draws.
+      h: features [..., H].
+      kernel_scale: s > 0, the squared length scale ("kernel size" in AL-FaMoUS Table 3).
+
+    Returns:
+      phi [..., D]; its squared norm is 1 in expectation.
+    """
+    num_features, in_dim = params.kernel.shape
+    chex.assert_axis_dimension(h, -1, in_dim)
+    projected = (h / jnp.sqrt(kernel_scale)) @ params.kernel.T + params.bias
+    return jnp.sqrt(2.0 / num_features) * jnp.cos(projected)

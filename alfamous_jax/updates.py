@@ -1,0 +1,133 @@
+"""Gauss-Newton rank-one update of the last layer for one more label (AL-FaMoUS Eq. 7).
+
+A label moves everything by multiples of one column, `cov phi`: the mean by an outer product, the
+covariance by a rank-one term, and every pool logit and variance by the inner products of the pool
+with that column. The mean step uses the curvature at the old mean, the covariance the one at the new
+mean, as the authors of the fast Bayesian update do.
+"""
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.laplace import HIGHEST, Posterior, curvature
+
+
+class Gain(NamedTuple):
+    """What one label changes: mean += step column', cov -= shrink column column'."""
+
+    column: jax.Array  # [D], cov phi before the update
+    step: jax.Array  # [K]
+    shrink: jax.Array  # []
+
+
+def gain(
+    mean: jax.Array,
+    column: jax.Array,
+    phi: jax.Array,
+    label: jax.Array,
+    *,
+    step_size: float = 1.0,
+    repeats: int = 1,
+) -> Gain:
+    """The change that a label asks for, from the mean and the column cov phi alone.
+
+    Args:
+      mean: last-layer mean [K, D].
+      column: cov phi [D].
+      phi: features of the labelled row [D]; a row of zeros gains nothing.
+      label: its class [], an integer.
+      step_size: factor on the mean step (1 in the papers).
+      repeats: Gauss-Newton steps on the same label (1 in the papers); static.
+
+    Returns:
+      the gain.
+    """
+    chex.assert_rank([mean, column, phi, label], [2, 1, 1, 0])
+    spread = jnp.dot(phi, column, precision=HIGHEST)
+    logits = jnp.dot(mean, phi, precision=HIGHEST)
+    target = jax.nn.one_hot(label, mean.shape[0], dtype=mean.dtype)
+    step, precision = jnp.zeros_like(logits), jnp.zeros_like(spread)
+    for _ in range(repeats):
+        residual = target - jax.nn.softmax(logits)
+        move = step_size * residual / (1.0 + (precision + curvature(logits)) * spread)
+        logits += spread * move
+        step += move
+        precision += curvature(logits)
+    return Gain(column, step, precision / (1.0 + precision * spread))
+
+
+def apply(posterior: Posterior, change: Gain) -> Posterior:
+    """Adds a gain to a posterior.
+
+    Args:
+      posterior: mean [K, D], covariance [D, D].
+      change: one gain.
+
+    Returns:
+      the posterior after the label.
+    """
+    return Posterior(
+        mean=posterior.mean + jnp.outer(change.step, change.column),
+        cov=posterior.cov - change.shrink * jnp.outer(change.column, change.column),
+    )
+
+
+def rank_one(
+    posterior: Posterior, phi: jax.Array, label: jax.Array, *, step_size: float = 1.0, repeats: int = 1
+) -> tuple[Posterior, Gain]:
+    """The posterior after one more label, in O(D^2), without refitting (AL-FaMoUS Eq. 7).
+
+    Args:
+      posterior: mean [K, D], covariance [D, D].
+      phi: features of the row [D].
+      label: its class [], an integer.
+      step_size, repeats: see `gain`.
+
+    Returns:
+      the new posterior and the gain, which `refresh` carries over to a pool.
+    """
+    column = jnp.dot(posterior.cov, phi, precision=HIGHEST)
+    change = gain(posterior.mean, column, phi, label, step_size=step_size, repeats=repeats)
+    return apply(posterior, change), change
+
+
+def refresh(
+    logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change: Gain
+) -> tuple[jax.Array, jax.Array]:
+    """Logits and variances of a pool after a label, in one pass over its features; exact.
+
+    Args:
+      logits: pool logits before [N, K].
+      variance: pool variances before [N].
+      pool_phi: pool features [N, D].
+      change: the gain of one label, or a stack of n gains from `update_many`, absorbed in one pass.
+
+    Returns:
+      logits [N, K] and variance [N], what `laplace.predict` would give at the new posterior.
+    """
+    chex.assert_rank([logits, variance, pool_phi], [2, 1, 2])
+    columns, steps, shrinks = (jnp.reshape(x, (-1, *x.shape[x.ndim - r :])) for x, r in zip(change, (1, 1, 0)))
+    overlap = jnp.dot(pool_phi, columns.T, precision=HIGHEST)
+    logits = logits + jnp.dot(overlap, steps, precision=HIGHEST)
+    variance = variance - jnp.dot(overlap**2, shrinks, precision=HIGHEST)
+    return logits, jnp.maximum(variance, 0.0)
+
+
+@jax.jit
+def update_many(posterior: Posterior, phi: jax.Array, labels: jax.Array) -> tuple[Posterior, Gain]:
+    """Absorbs n labels one after the other, in the order given.
+
+    Args:
+      posterior: mean [K, D], covariance [D, D].
+      phi: features of the rows [n, D].
+      labels: their classes [n].
+
+    Returns:
+      the posterior after the last label and the n gains, stacked. The order matters slightly, as each
+      step linearises at the mean it finds.
+    """
+    chex.assert_equal_shape_prefix([phi, labels], 1)
+    return jax.lax.scan(lambda state, row: rank_one(state, *row), posterior, (phi, labels))

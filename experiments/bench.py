@@ -1,0 +1,152 @@
+"""How close to the machine's limit: python -m experiments.bench [cycle|lanes] [--json FILE]
+
+Needs only JAX and NumPy (`lanes` also flax and optax) and runs unchanged on CPU, GPU and TPU. Every
+ratio is taken within one process; compile time is apart, and arrays are arguments, never constants.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from alfamous_jax import cycle, laplace
+from alfamous_jax.laplace import Posterior
+
+
+def timed(function, *args, repeats: int = 7) -> dict:
+    """Compile time, then median and quartiles of the steady calls, in seconds.
+
+    Args:
+      function: jitted.
+      args: its arrays.
+      repeats: steady calls.
+
+    Returns:
+      compile_s, median_s, low_s, high_s.
+    """
+    start = time.perf_counter()
+    compiled = function.lower(*args).compile()
+    compile_s = time.perf_counter() - start
+    jax.block_until_ready(compiled(*args))
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(*args))
+        times.append(time.perf_counter() - start)
+    low, median, high = np.percentile(times, [25, 50, 75])
+    return {"compile_s": compile_s, "median_s": median, "low_s": low, "high_s": high}
+
+
+def bandwidth() -> dict:
+    """Bytes a second that this process reads in a sum and moves in an update in place, over 256 MiB."""
+    x = jnp.ones((64, 1 << 20), jnp.float32)
+    read = timed(jax.jit(lambda x: jnp.sum(x, axis=-1)), x)["median_s"]
+    add, times = jax.jit(lambda x: x + 1.0, donate_argnums=0), []
+    for _ in range(8):
+        start = time.perf_counter()
+        x = jax.block_until_ready(add(x))
+        times.append(time.perf_counter() - start)
+    return {"read_GBps": x.nbytes / read / 1e9, "update_GBps": 2 * x.nbytes / np.median(times[1:]) / 1e9}
+
+
+def problem(num_rows: int, num_features: int, num_classes: int) -> tuple:
+    """A pool of random Fourier features with a posterior over it."""
+    rng = np.random.default_rng(0)
+    phi = np.cos(rng.normal(size=(num_rows, num_features)).astype(np.float32) * 2) * np.sqrt(2 / num_features)
+    phi = jnp.asarray(phi, jnp.float32)
+    mean = jnp.asarray(rng.normal(size=(num_classes, num_features)), jnp.float32)
+    labels = jnp.asarray(rng.integers(0, num_classes, num_rows), jnp.int32)
+    num_labelled = min(100, num_rows)
+    posterior = jax.jit(laplace.fit)(mean, phi[:num_labelled], jnp.ones(num_labelled, bool))
+    available = jnp.arange(num_rows) >= num_labelled
+    counts = jnp.bincount(labels[:num_labelled], length=num_classes).astype(jnp.int32)
+    return posterior, phi, labels, available, counts
+
+
+def bench_cycle(args: argparse.Namespace) -> dict:
+    """One label of the AL-FaMoUS cycle against one bare product Phi @ v and against scoring the pool anew."""
+    posterior, phi, labels, available, counts = problem(args.rows, args.features, args.classes)
+    state = cycle.init(posterior, phi, available, counts)
+    key = jax.random.key(0)
+    settings = {"lam": 0.1, "budget": args.budget}
+
+    def rescore(posterior, phi):
+        return laplace.mean_field(*laplace.predict(posterior, phi))
+
+    matvec = jax.jit(lambda phi, v: phi @ v)
+    rows = {"bare Phi @ v": timed(matvec, phi, posterior.mean[0], repeats=50)}
+    rows["re-scoring from mean and covariance"] = timed(jax.jit(rescore), posterior, phi, repeats=3)
+    for utility in ("least_confidence", "bald"):
+        acquire = jax.jit(partial(cycle.acquire, utility=utility, **settings))
+        rows[f"label, {utility}"] = _per_label(timed(acquire, key, state, phi, labels, repeats=3), args.budget)
+    rows["bare Phi @ v, again"] = timed(matvec, phi, posterior.mean[0], repeats=50)
+    base = min(rows["bare Phi @ v"]["median_s"], rows["bare Phi @ v, again"]["median_s"])
+    for row in rows.values():
+        row["ratio_to_matvec"] = row["median_s"] / base
+        row["GBps_of_phi"] = phi.nbytes / row["median_s"] / 1e9
+    shape = {"rows": args.rows, "features": args.features, "classes": args.classes, "budget": args.budget}
+    return {"shape": shape, **bandwidth(), "rows": rows}
+
+
+def bench_lanes(args: argparse.Namespace) -> dict:
+    """Training several seeds: a loop, `vmap`, one process a core, one host device a core."""
+    ways = {"loop": 1, "vmap": 1, "processes": args.workers, "devices": 1}
+    rows = {}
+    for way, processes in ways.items():
+        command = [sys.executable, "-m", "experiments.bench_lanes", way, str(args.lanes), str(args.workers)]
+        running = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True) for i in range(processes)]
+        outputs = [process.communicate()[0] for process in running]
+        if any(process.returncode for process in running):
+            raise RuntimeError(f"the measurement of {way!r} failed")
+        seconds = max(float(output.split()[-1]) for output in outputs)
+        rows[way] = {"median_s": seconds, "per_lane_s": seconds / args.lanes}
+    for row in rows.values():
+        row["ratio_to_loop"] = row["median_s"] / rows["loop"]["median_s"]
+    return {"lanes": args.lanes, "workers": args.workers, "rows": rows}
+
+
+def _per_label(row, budget):
+    return {name: value if name == "compile_s" else value / budget for name, value in row.items()}
+
+
+def _print(result):
+    for name, value in result.items():
+        if name != "rows":
+            print(f"{name}: {value if not isinstance(value, float) else round(value, 2)}")
+    columns = dict.fromkeys(column for row in result["rows"].values() for column in row)
+    width = max(map(len, result["rows"]))
+    print(f"\n{'':{width}}", *(f"{column.replace('_s', ' ms'):>16}" for column in columns))
+    for name, row in result["rows"].items():
+        cells = (row[column] * (1e3 if column.endswith("_s") else 1) for column in columns)
+        print(f"{name:{width}}", *(f"{cell:16.3f}" for cell in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="experiments.bench", description=__doc__)
+    parser.add_argument("what", nargs="?", default="cycle", choices=("cycle", "lanes"))
+    parser.add_argument("--rows", type=int, default=32_430, help="N, pool rows")
+    parser.add_argument("--features", type=int, default=1024, help="D, random features")
+    parser.add_argument("--classes", type=int, default=10, help="K")
+    parser.add_argument("--budget", type=int, default=100, help="labels of a cycle")
+    parser.add_argument("--lanes", type=int, default=8, help="seeds to train")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes or host devices")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    args = parser.parse_args()
+    devices = [device.device_kind for device in jax.devices()]
+    result = {"devices": devices, "cores": os.cpu_count(), "jax": jax.__version__}
+    result |= {"cycle": bench_cycle, "lanes": bench_lanes}[args.what](args)
+    _print(result)
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Figures of a run: learning curves, and the classes of the labels it ended with.
+
+Colour and marker tell the variant of a strategy (plain, cb, fbu, alfamous), line style and filled or open
+markers its utility family (us, bald), so that the lines are told apart in grey too. Colours are those of
+Okabe and Ito.
+"""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from experiments import summary
+
+BLACK, GREY = "#000000", "#777777"
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+VARIANT_STYLES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (VERMILLION, "D"), (PURPLE, "v"), (SKY, "P"))
+FAMILY_LINES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
+UNIFORM = {"color": BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
+PANELS = (("accuracy", "Accuracy"), ("macro_f1", "Macro F1"), ("cbi", "Class balance index (min-max)"))
+
+
+def learning_curves(records: Sequence[dict], path: pathlib.Path) -> None:
+    """Accuracy, macro F1 and CBI over the labels known: mean over seeds, band of one standard error.
+
+    Args:
+      records: of the run; at each cycle every seed counts that has a value.
+      path: the PNG to write, replaced at once.
+    """
+    names = summary.strategies(records)
+    figure = Figure(figsize=(11, 4.3), layout="constrained")
+    for axis, (metric, title) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+        _draw_metric(axis, records, names, metric)
+        _clean(axis, title)
+        axis.set_xlabel("Labelled rows", fontsize=9)
+        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.margins(x=0.02)
+    handles, ncols = _legend_grid(names)
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=9, frameon=False, handlelength=3.6)
+    _save(figure, path)
+
+
+def class_counts(records: Sequence[dict], path: pathlib.Path, class_names: Sequence[str] | None = None) -> bool:
+    """How many labels of each class a run ended with, one panel per strategy.
+
+    Classes stand in the order of their frequency under random sampling, which every panel repeats as a
+    grey outline; the broken line is a uniform distribution. If the frequent classes are others in every
+    seed, the order is taken in each seed and a place on the axis is a rank, not a class; the outline is then
+    steeper than the pool, since it is sorted by its own chance.
+
+    Args:
+      records: of the run; means over the seeds that reached the last cycle.
+      path: the PNG to write, replaced at once.
+      class_names: one name per class; numbers if not given.
+
+    Returns:
+      whether there were counts to draw; if not, nothing is written.
+    """
+    final = _final_counts(records)
+    if not final:
+        return False
+    ordered, order = _in_order(final)
+    random = ordered.get("random")
+    names = [name for name in ordered if name != "random"] or ["random"]
+    ncols = min(4, len(names))
+    nrows = -(-len(names) // ncols)
+    figure = Figure(figsize=(max(2.75 * ncols, 4.5), 0.7 + 1.9 * nrows), layout="constrained")
+    axes = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis, name in zip(axes, names, strict=False):
+        color = _style(name, summary.strategies(records))["color"]
+        _draw_counts(axis, ordered[name], random if name != "random" else None, color)
+        _clean(axis, name)
+        axis.tick_params(axis="x", length=0, labelbottom=name in names[-ncols:])
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    _label_classes(axes[0], order, len(ordered[names[0]]), class_names)
+    figure.supylabel("Labelled rows", fontsize=9)
+    what = "Rank of the class in its seed" if order is None else "Class"
+    figure.supxlabel(f"{what}, most frequent{'' if random is None else ' under random sampling'} first", fontsize=9)
+    handles = [Patch(fill=False, edgecolor=GREY, label="random sampling"), Line2D([], [], label="uniform", **UNIFORM)]
+    outlined = random is not None and names != ["random"]
+    handles = handles if outlined else handles[1:]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, fontsize=8.5, frameon=False)
+    _save(figure, path)
+    return True
+
+
+def _style(name: str, names: Sequence[str]) -> dict:
+    if name == "random":
+        return {"color": BLACK, "linestyle": (0, (1, 1.2)), "linewidth": 1.5}
+    families, variants = _families_and_variants(names)
+    family, variant = summary.split_name(name)
+    slots = [*summary.VARIANTS, *(v for v in variants if v not in summary.VARIANTS)]
+    color, marker = VARIANT_STYLES[slots.index(variant) % len(VARIANT_STYLES)]
+    index = families.index(family)
+    line = {"color": color, "linestyle": FAMILY_LINES[index % len(FAMILY_LINES)], "linewidth": 1.4}
+    return {**line, "marker": marker, "markersize": 4.2, "mfc": "white" if index % 2 else color}
+
+
+def _families_and_variants(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    parts = [summary.split_name(name) for name in names if name != "random"]
+    present = [variant for _, variant in parts]
+    variants = dict.fromkeys([*(v for v in summary.VARIANTS if v in present), *present])
+    return list(dict.fromkeys(family for family, _ in parts)), list(variants)
+
+
+def _legend_grid(names: Sequence[str]) -> tuple[list[Line2D], int]:
+    columns = [["random"]] if "random" in names else []
+    for variant in _families_and_variants(names)[1]:
+        columns.append([name for name in names if name != "random" and summary.split_name(name)[1] == variant])
+    height = max(len(column) for column in columns)
+    handles = []
+    for column in columns:
+        handles += [Line2D([], [], **_style(name, names), label=name) for name in column]
+        handles += [Line2D([], [], linestyle="", label=" ")] * (height - len(column))
+    return handles, len(columns)
+
+
+def _draw_metric(axis, records, names: Sequence[str], metric: str) -> None:
+    for index, name in enumerate(names):
+        labels = [summary.estimate(column).mean for column in summary.curves(records, name, "num_labelled")[1].T]
+        points = [summary.estimate(column) for column in summary.curves(records, name, metric)[1].T]
+        mean, se = np.array([p.mean for p in points]), np.nan_to_num([p.se for p in points])
+        style = _style(name, names)
+        step = max(1, len(labels) // 5)
+        axis.fill_between(labels, mean - se, mean + se, color=style["color"], alpha=0.16, linewidth=0)
+        axis.plot(labels, mean, **style, markevery=(index % step, step))
+
+
+def _draw_counts(axis, counts: np.ndarray, reference: np.ndarray | None, color: str) -> None:
+    axis.bar(np.arange(len(counts)), counts, width=0.8, color=GREY if color == BLACK else color, alpha=0.85)
+    axis.axhline(counts.sum() / len(counts), **UNIFORM)
+    if reference is not None:
+        axis.stairs(reference, np.arange(len(counts) + 1) - 0.5, color=GREY, linewidth=1.1)
+
+
+def _label_classes(axis, order, num_classes: int, class_names: Sequence[str] | None) -> None:
+    if order is None:
+        ticks = range(4, num_classes, 5)
+        axis.set_xticks(ticks, [str(tick + 1) for tick in ticks], fontsize=8)
+        return
+    labels = [class_names[i] if class_names else str(i) for i in order]
+    crowded = len(labels) * max(len(label) for label in labels) > 40
+    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0)
+
+
+def _final_counts(records) -> dict[str, dict[int, np.ndarray]]:
+    """Counts at the last cycle by strategy and seed."""
+    last = summary.last_cycle(records)
+    final = {name: {} for name in summary.strategies(records)}
+    for record in records:
+        if record["cycle"] == last and record.get("counts"):
+            final[record["strategy"]][record["seed"]] = np.array(record["counts"], dtype=float)
+    return {name: by_seed for name, by_seed in final.items() if by_seed}
+
+
+def _in_order(final) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """Mean counts, most frequent class first, and that order; None if every seed has its own."""
+    seeds = sorted({seed for by_seed in final.values() for seed in by_seed})
+    reference = {}
+    for seed in seeds:
+        known = final.get("random", {}).get(seed)
+        rows = [by_seed[seed] for by_seed in final.values() if seed in by_seed] if known is None else [known]
+        reference[seed] = np.mean(rows, axis=0)
+    shared = np.argsort(-np.mean(list(reference.values()), axis=0), kind="stable")
+    same = _classes_agree(np.array(list(reference.values())))
+    orders = {seed: shared if same else np.argsort(-reference[seed], kind="stable") for seed in seeds}
+    means = {name: np.mean([n[orders[seed]] for seed, n in by_seed.items()], axis=0) for name, by_seed in final.items()}
+    return means, shared if same else None
+
+
+def _classes_agree(counts: np.ndarray) -> bool:
+    """Whether the seeds [seeds, classes] agree on the frequent classes: mean correlation above 1/2."""
+    deviations = counts - counts.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(deviations, axis=1)
+    units = deviations[norms > 0] / norms[norms > 0, None]
+    if len(units) < 2:
+        return True
+    correlations = (units @ units.T)[np.triu_indices(len(units), k=1)]
+    return bool(correlations.mean() > 0.5)
+
+
+def _clean(axis, title: str) -> None:
+    axis.set_title(title, fontsize=10, loc="left")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=8, length=3)
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    figure.savefig(temporary, format="png", dpi=160)
+    os.replace(temporary, path)

@@ -1,0 +1,121 @@
+"""What a run writes beside its checkpoints: JSON lines, its environment, its progress."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import time
+
+import jax
+import jaxlib
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+WRITE_EVERY_S = 5.0
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file under a temporary name and renames it, so that it is never half there."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: pathlib.Path, value: dict) -> None:
+    """Writes a JSON file, keys in the order given."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_json_lines(path: pathlib.Path, records: list[dict]) -> None:
+    """Writes one JSON object per line."""
+    write_text(path, "".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
+
+
+def append_json_line(path: pathlib.Path, record: dict) -> None:
+    """Adds one JSON object to a file of lines."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def environment() -> dict:
+    """Versions, device and git revision, for `environment.json`."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "backend": jax.default_backend(),
+        "devices": [device.device_kind for device in jax.devices()],
+        "git_revision": _git("rev-parse", "HEAD") or "unknown",
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+class Recorder:
+    """Collects the records of all lanes, in whatever order they come, and shows how far the run is."""
+
+    def __init__(self, folder: pathlib.Path, config: dict, console: Console):
+        """Starts the bar; its unit is a labelled row in training, which is what time goes with."""
+        self.bar = _progress(console)
+        self._folder = folder
+        self._last_write = time.monotonic()
+        self._records: dict[tuple, dict] = {}
+        self._order = {name: i for i, name in enumerate(config["strategies"])}
+        steps = range(config["cycles"] + 1)
+        lane = sum(config["initial"] + cycle * config["budget"] for cycle in steps)
+        self._task = self.bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
+
+    def add(self, records: list[dict], timing: dict | None) -> None:
+        """Takes the records of a cycle; `metrics.jsonl` follows every few seconds."""
+        for record in records:
+            lane = f"{record['strategy']} seed {record['seed']}"
+            text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
+            self._records[self._order[record["strategy"]], record["seed"], record["cycle"]] = record
+            self.bar.update(self._task, advance=record["num_labelled"], description=text)
+        if timing is not None:
+            append_json_line(self._folder / "timings.jsonl", timing)
+        if time.monotonic() - self._last_write > WRITE_EVERY_S:
+            self.write()
+
+    def write(self) -> None:
+        """Writes `metrics.jsonl`, ordered by strategy, seed and cycle."""
+        write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
+        self._last_write = time.monotonic()
+
+
+def _progress(console):
+    """A bar with an estimate of what is left; silent where the output is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _cpu_name():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _git(*args):
+    try:
+        folder = pathlib.Path(__file__).parent
+        done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

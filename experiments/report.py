@@ -1,0 +1,259 @@
+"""Report of a run: tables and figures made from the files in its workdir, beside the published numbers.
+
+    python -m experiments.report runs/letter
+
+reads `metrics.jsonl` and, where there, `config.json`, `environment.json` and `timings.jsonl`; it writes
+`report.md`, `curves.png` and `classes.png` next to them and prints the results. A run that is not
+finished gets a report too, which says what it lacks.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import re
+import string
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from experiments import figures, summary
+
+RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
+BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
+PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
+MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "devices", "cpu", "cores")
+NOTHING = "-"
+SETTINGS = ("initial", "budget", "cycles", "lam", "epochs")
+PAPER_SETTINGS = {
+    "letter": (32, 32, 20, 0.1, 100),
+    "mnist": (100, 100, 7, 0.5, 100),
+    "fmnist": (100, 100, 10, 0.1, 200),
+    "cifar10": (300, 300, 20, 0.5, 200),
+    "crop": (100, 100, 6, 0.5, 100),
+    "electric_devices": (100, 100, 30, 0.05, 150),
+    "ecg5000": (50, 50, 6, 0.05, 100),
+}
+
+
+def write_report(workdir) -> pathlib.Path:
+    """Writes the report of a run, finished or not, into its workdir.
+
+    Args:
+      workdir: folder with `metrics.jsonl`.
+
+    Returns:
+      path of `report.md`. ValueError, in one line and before anything is written, for records that are
+      missing or malformed.
+    """
+    workdir = pathlib.Path(workdir)
+    records = summary.load_records(workdir)
+    config, environment = _read_json(workdir / "config.json"), _read_json(workdir / "environment.json")
+    timings = summary.read_jsonl(workdir / "timings.jsonl") if (workdir / "timings.jsonl").is_file() else []
+    figures.learning_curves(records, workdir / "curves.png")
+    letters = string.ascii_uppercase if config.get("dataset") == "letter" else None
+    has_classes = figures.class_counts(records, workdir / "classes.png", letters)
+    path = workdir / "report.md"
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(_text(records, config, environment, timings, has_classes), encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def summary_table(records: Sequence[dict], dataset: str) -> Table:
+    """The results of a run for a terminal of 80 columns: mean and standard error, difference from the paper.
+
+    Args:
+      records: of the run, as from `summary.load_records`.
+      dataset: its name in `paper_results.csv`; without an entry there the differences stay blank.
+
+    Returns:
+      a table with one row per strategy.
+    """
+    table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.title = f"{dataset}: mean ± s.e. over seeds, Δ = run - paper"
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("seeds", justify="right")
+    for _, label, _ in RESULTS:
+        table.add_column(label, justify="right", no_wrap=True)
+        table.add_column("Δ", justify="right", no_wrap=True, style="dim")
+    for name, seeds, cells in _results(records, dataset):
+        table.add_row(name, seeds, *(text for value, _, diff in cells for text in (_short(value), _short(diff))))
+    return table
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; exit code 2 and one line on stderr where there is no run to report."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.report", description="Report of a run.")
+    parser.add_argument("workdir", help="folder of the run")
+    workdir = parser.parse_args(args).workdir
+    try:
+        path = write_report(workdir)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    dataset = _read_json(path.with_name("config.json")).get("dataset", "")
+    Console().print(summary_table(summary.load_records(workdir), dataset), f"{path}", sep="\n")
+    return 0
+
+
+def _text(records, config, environment, timings, has_classes) -> str:
+    dataset, last = config.get("dataset", ""), summary.last_cycle(records)
+    paragraphs = [
+        f"# Active learning on {dataset or 'an unnamed data set'}",
+        *_what_was_run(records, config, environment),
+        f"## Results\n\nMeans over the cycles 1 to {last}, then over the seeds, ± one standard error over the seeds; "
+        "cycle 0 comes before the first query and is the same for all strategies (last column: F1 with it).",
+        "Paper: Huang et al., AL-FaMoUS, 2023, Tables 1 and 4; diff. is run minus paper; CBI is min-max, as theirs.",
+        _other_settings(config, last),
+        _results_table(records, dataset),
+        "![Accuracy, macro F1 and CBI over the labels known](curves.png)",
+        "*Mean over the seeds; the band is one standard error.*",
+        "![Labels of each class at the end](classes.png)" * has_classes,
+        f"*Labels of each class at cycle {last}, mean over the seeds that got there.*" * has_classes,
+        "## Labels needed\n\nLabels at the first cycle that reaches a macro F1, where every seed does.",
+        _labels_needed(records),
+        "## Paired comparisons\n\nFirst minus second, seed by seed; two-sided p, not corrected for their number.",
+        _comparisons(records, dataset),
+        "## Batches\n\nDiversity inside a batch, in the input space; L1 score of all labels, 0 if balanced.",
+        _batches(records),
+        _times(timings) if timings else "",
+        "## Missing\n\n" + _missing(records, config, environment),
+    ]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+def _missing(records, config, environment) -> str:
+    names = config.get("strategies") or list(summary.load_paper(config.get("dataset", "")))
+    first, count = config.get("first_seed", 0), config.get("seeds")
+    seeds = range(first, first + count) if isinstance(count, int) else count or {r["seed"] for r in records}
+    cycles = config.get("cycles") or summary.last_cycle(records)
+    lines = ["no config.json"] * (not config) + ["no environment.json"] * (not environment)
+    lines += summary.missing(records, names, seeds, cycles)
+    return "\n".join(f"- {line}" for line in lines) or "Nothing."
+
+
+def _what_was_run(records, config, environment) -> list[str]:
+    seeds, last = summary.ranges({record["seed"] for record in records}), summary.last_cycle(records)
+    names = ", ".join(summary.strategies(records))
+    published = PAPER_SETTINGS.get(config.get("dataset"), (NOTHING,) * len(SETTINGS))
+    rows = [(key, str(config.get(key, NOTHING)), str(value)) for key, value in zip(SETTINGS, published, strict=True)]
+    machine = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]
+    facts = [f"- {key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in machine]
+    facts += ["- the code had changes that were not committed"] * bool(environment.get("git_dirty"))
+    what = f"Strategies {names}; seeds {seeds}; cycles 0 to {last}. All settings are in `config.json`."
+    return [what, _table(("setting", "run", "paper"), rows), "\n".join(facts)]
+
+
+def _other_settings(config, last: int) -> str:
+    published = dict(zip(SETTINGS, PAPER_SETTINGS.get(config.get("dataset"), ()), strict=False))
+    run = {**config, "cycles": last}
+    other = [f"{key} {run[key]} (paper {value})" for key, value in published.items() if run.get(key, value) != value]
+    return f"**Other settings than the paper's**, so diff. says little: {', '.join(other)}." if other else ""
+
+
+def _results(records, dataset: str) -> Iterator[tuple[str, str, list[tuple[str, str, str]]]]:
+    paper = summary.load_paper(dataset)
+    for name in summary.strategies(records):
+        cells = []
+        for metric, _, digits in RESULTS:
+            mean, se, _ = summary.mean_over_seeds(records, name, metric)
+            published = paper.get(name, {}).get(metric, math.nan)
+            difference = _number(mean - published, digits, "+")
+            cells.append((_plus_minus(mean, se, digits), _number(published, digits), difference))
+        yield name, str(len(summary.seed_means(records, name, "accuracy"))), cells
+
+
+def _results_table(records, dataset: str) -> str:
+    header = ["strategy", "seeds", *(text for _, label, _ in RESULTS for text in (label, "paper", "diff.")), "F1 from 0"]
+    rows = []
+    for name, seeds, cells in _results(records, dataset):
+        with_start = summary.mean_over_seeds(records, name, "macro_f1", first_cycle=0).mean
+        rows.append([name, seeds, *(text for cell in cells for text in cell), _number(with_start, 3)])
+    return _table(header, rows)
+
+
+def _labels_needed(records) -> str:
+    levels, rows = summary.levels_in_range(records), []
+    if not levels:
+        return f"None of the levels {', '.join(map(str, summary.LEVELS))} is passed during the run."
+    for name in summary.strategies(records):
+        needed = [summary.labels_to_level(records, name, level) for level in levels]
+        partly = [f"{n.reached} of {n.num} seeds" if n.reached < n.num else "" for n in needed]
+        rows.append([name, *(text or _plus_minus(n.mean, n.se, 0) for text, n in zip(partly, needed, strict=True))])
+    return _table(["strategy", *(f"F1 ≥ {level}" for level in levels)], rows)
+
+
+def _comparisons(records, dataset: str) -> str:
+    names, paper = summary.strategies(records), summary.load_paper(dataset)
+    families = dict.fromkeys(summary.split_name(name)[0] for name in names)
+    pairs = [(family + first, family + second) for family in families for first, second in PAIRS]
+    rows = []
+    for metric, label, digits in RESULTS[1:]:
+        for first, second in [pair for pair in pairs if set(pair) <= set(names)]:
+            mean, se, num, wins, *p_values = summary.compare(records, first, second, metric)
+            a, b = (paper.get(name, {}).get(metric, math.nan) for name in (first, second))
+            cells = [f"{first} vs {second}", label, _plus_minus(mean, se, digits, "+"), f"{wins} of {num}"]
+            cells += ["< 0.001" if p < 0.001 else _number(p, 3) for p in p_values]
+            rows.append([*cells, _number(a - b, digits, "+")])
+    header = ["comparison", "metric", "difference", "seeds won", "p (t-test)", "p (Wilcoxon)", "paper"]
+    return _table(header, rows) if rows else "No two strategies to compare."
+
+
+def _batches(records) -> str:
+    rows = []
+    for name in summary.strategies(records):
+        found = [(summary.mean_over_seeds(records, name, metric), digits) for metric, _, digits in BATCHES]
+        rows.append([name, *(_plus_minus(value.mean, value.se, digits) for value, digits in found)])
+    return _table(["strategy", *(label for _, label, _ in BATCHES)], rows)
+
+
+def _times(timings: Sequence[dict]) -> str:
+    stages = list(dict.fromkeys(key for row in timings for key in row if key.endswith("_s")))
+    totals: dict[str, list[float]] = {}
+    for row in timings:
+        seconds = [float(row.get(stage) or 0.0) for stage in stages]
+        for name in (str(row.get("strategy", NOTHING)), "all"):
+            totals[name] = [a + b for a, b in zip(totals.get(name, [0.0] * len(stages)), seconds, strict=True)]
+    totals["all"] = totals.pop("all")
+    header = ["strategy", *(stage.removesuffix("_s") for stage in stages)]
+    rows = [[name, *(f"{s:.1f}" for s in seconds)] for name, seconds in totals.items()]
+    intro = "## Time\n\nSeconds by stage, summed over `timings.jsonl`: what ran side by side adds up.\n\n"
+    return intro + _table(header, rows)
+
+
+def _read_json(path: pathlib.Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: not a JSON object")
+    return content
+
+
+def _number(value: float, digits: int, sign: str = "") -> str:
+    return NOTHING if math.isnan(value) else f"{value:{sign}z.{digits}f}"
+
+
+def _plus_minus(mean: float, se: float, digits: int, sign: str = "") -> str:
+    return _number(mean, digits, sign) + ("" if math.isnan(se) else f" ± {se:.{digits}f}")
+
+
+def _short(text: str) -> str:
+    return re.sub(r"(?<!\d)0\.", ".", text.replace(" ", ""))
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    rule = [":--", *["--:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

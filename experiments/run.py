@@ -1,0 +1,96 @@
+"""Runs an experiment: python -m experiments.run --config=configs/letter.py --workdir=runs/letter
+
+--config.FIELD=VALUE changes a field, --resume goes on after an interruption, --overwrite starts again.
+"""
+
+import os
+import pathlib
+import sys
+
+import jax
+from absl import app, flags, logging
+from ml_collections import ConfigDict, FrozenConfigDict, config_flags
+from rich.console import Console
+
+from experiments import check, logs, loop, problem, report, strategies, workdir, workers
+from experiments.summary import load_records
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, FILE.py or FILE.py:MODE.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
+RESUME = flags.DEFINE_bool("resume", False, "Go on with the run in the workdir, if there is one.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in the workdir first.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def run(config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool = False, overwrite: bool = False) -> list[dict]:
+    """Runs every strategy of a config under every seed and writes the report.
+
+    Args:
+      config: the experiment, as from a config file.
+      folder: the workdir.
+      resume: go on with the run there, if there is one.
+      overwrite: delete the run there first.
+
+    Returns:
+      the records of `metrics.jsonl`.
+
+    Raises:
+      ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
+      RuntimeError: a worker process failed; what was done is kept.
+    """
+    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    folder = pathlib.Path(folder)
+    check.check_config(config)
+    frozen = FrozenConfigDict(config)
+    dataset = problem.load_dataset(frozen)
+    seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
+    check.check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
+    together = config["parallel"] == "vmap" or (config["parallel"] == "auto" and jax.default_backend() != "cpu")
+    groups = strategies.groups(config["strategies"], seeds, together)
+
+
+    with workdir.claim(folder, config, resume=resume, overwrite=overwrite):
+        checkpoints = folder / "checkpoints"
+        _refuse_other_groups(checkpoints, groups)
+        recorder = logs.Recorder(folder, config, Console())
+        with recorder.bar:
+            if together:
+                for group in groups:
+                    loop.run_lanes(frozen, group, checkpoints, recorder.add)
+            else:
+                num_workers = min(config["workers"] or _num_cores(), len(groups))
+                workers.run_groups(config, groups, checkpoints, num_workers, recorder.add)
+        recorder.write()
+        report.write_report(folder)
+    return load_records(folder)
+
+
+def main(argv: list[str]) -> None:
+    logging.set_verbosity(logging.ERROR)
+    if len(argv) > 1:
+        sys.exit(f"error: unexpected argument {argv[1]!r}; fields are changed with --config.FIELD=VALUE")
+    try:
+        records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    console = Console()
+    console.print(report.summary_table(records, CONFIG.value.dataset))
+    console.print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
+
+
+def _refuse_other_groups(checkpoints, groups):
+    """Lanes done in processes cannot go on under vmap, nor the other way round."""
+    names = {loop.group_name(group) for group in groups}
+    for path in sorted(checkpoints.iterdir()) if checkpoints.exists() else []:
+        if path.name not in names:
+            raise ValueError(f"{path}: was written under another config.parallel or on another kind of device")
+
+
+def _num_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,73 @@
+"""The directory of a run: claimed for one process, never overwritten without being told."""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+import shutil
+
+from experiments import logs
+
+WRITTEN = (
+    "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png",
+    "environment.json", "config.json",
+)  # fmt: skip
+STARTED = {"environment.json", "environment.json.tmp", "config.json.tmp"}
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def claim(workdir: pathlib.Path, config: dict, *, resume: bool, overwrite: bool):
+    """Checks a run's directory, holds it for this process, writes `config.json` and `environment.json`.
+
+    Args:
+      workdir: the directory; made if absent.
+      config: the experiment, as a dictionary.
+      resume: go on from what is there, if anything.
+      overwrite: delete what an earlier run wrote there.
+
+    Raises:
+      ValueError: the directory is in use, holds something else, or a run of another config.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"workdir {workdir}: is a file")
+    found = sorted(path.name for path in workdir.iterdir() if path.name != LOCK) if workdir.exists() else []
+    config_path = workdir / "config.json"
+    if found and not (resume or overwrite):
+        raise ValueError(f"workdir {workdir}: is not empty; --resume goes on with its run, --overwrite starts again")
+    if "config.json" not in found and not set(found) <= STARTED:
+        raise ValueError(f"workdir {workdir}: holds {found[0]} but no run (no config.json); choose another")
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"workdir {workdir}: another process is running there") from None
+        if overwrite:
+            _clear(workdir)
+        if config_path.exists():
+            _same_config(config_path, config)
+        else:
+            logs.write_json(workdir / "environment.json", logs.environment())
+            logs.write_json(config_path, config)
+        yield
+
+
+def _clear(workdir):
+    for name in WRITTEN:
+        path = workdir / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _same_config(path, config):
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is not JSON ({error})") from error
+    now = json.loads(json.dumps(config))
+    for field in sorted(before.keys() | now.keys()):
+        if before.get(field) != now.get(field):
+            raise ValueError(
+                f"config.{field}: the run in {path.parent} has {before.get(field)!r}, now it is {now.get(field)!r}; "
+                "resume with the same config or choose another workdir"
+            )

@@ -1,0 +1,130 @@
+"""Float64 NumPy references, written from the papers: explicit inverses, enumeration and loops."""
+
+import itertools
+
+import numpy as np
+
+
+def softmax(logits):
+    """Softmax over the last axis."""
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    return shifted / shifted.sum(-1, keepdims=True)
+
+
+def entropy(probs):
+    """Shannon entropy over the last axis, with 0 log 0 = 0."""
+    return -np.sum(np.where(probs > 0, probs * np.log(np.where(probs > 0, probs, 1.0)), 0.0), -1)
+
+
+def bald(prob_samples):
+    """Mutual information as the mean divergence of the samples [S, N, K] from their average, and its standard error."""
+    log_ratio = np.log(np.where(prob_samples > 0, prob_samples, 1.0)) - np.log(prob_samples.mean(0))
+    divergence = np.sum(np.where(prob_samples > 0, prob_samples * log_ratio, 0.0), -1)
+    return divergence.mean(0), divergence.std(0) / np.sqrt(len(prob_samples))
+
+
+def bald_from_weights(rng, mean, cov, phi, num_samples):
+    """BALD of a Gaussian last layer, from draws of the weights themselves."""
+    root = np.linalg.cholesky(cov)
+    weights = mean + rng.standard_normal((num_samples, *mean.shape)) @ root.T
+    return bald(softmax(np.einsum("nd,skd->snk", phi, weights)))
+
+
+def curvature(logits):
+    """p_max (1 - p_max) of a softmax."""
+    top = softmax(logits).max(-1)
+    return top * (1 - top)
+
+
+def laplace_cov(mean, phi, ridge):
+    """Inverse of ridge I + sum of w_i phi_i phi_i', row by row."""
+    precision = ridge * np.eye(phi.shape[1])
+    for row in phi:
+        precision += curvature(mean @ row) * np.outer(row, row)
+    return np.linalg.inv(precision)
+
+
+def predict(mean, cov, phi):
+    """Logits and variances of the rows of phi."""
+    return phi @ mean.T, np.array([row @ cov @ row for row in phi])
+
+
+def mean_field(logits, variance):
+    """AL-FaMoUS Eq. 8."""
+    return softmax(logits / np.sqrt(1 + np.pi / 8 * variance)[..., None])
+
+
+def fast_update(mean, cov, phi, label, step_size=1.0, repeats=1):
+    """The update in the order of its authors: provisional covariance, mean, restored covariance, new curvature."""
+    onehot = np.eye(len(mean))[label]
+    for _ in range(repeats):
+        logits = mean @ phi
+        precision = np.linalg.inv(cov)
+        provisional = np.linalg.inv(precision + curvature(logits) * np.outer(phi, phi))
+        mean = mean + step_size * np.outer(onehot - softmax(logits), provisional @ phi)
+        cov = np.linalg.inv(precision + curvature(mean @ phi) * np.outer(phi, phi))
+    return mean, cov
+
+
+def fast_update_woodbury(mean, cov, phi, label):
+    """The same update without inverses, for dimensions where those are slow."""
+    column, logits = cov @ phi, mean @ phi
+    spread, old = phi @ column, curvature(logits)
+    mean = mean + np.outer(np.eye(len(mean))[label] - softmax(logits), column) / (1 + old * spread)
+    new = curvature(mean @ phi)
+    return mean, cov - new / (1 + new * spread) * np.outer(column, column)
+
+
+def objective(indices, utility, probs, demand, lam):
+    """AL-FaMoUS Eq. 3 of the rows that are picked."""
+    picked = list(indices)
+    return -utility[picked].sum() + lam * np.abs(demand - probs[picked].sum(0)).sum()
+
+
+def best_subset(utility, probs, demand, lam, size):
+    """Minimiser of Eq. 3 over all subsets of the given size, and its value."""
+    subsets = itertools.combinations(range(len(utility)), size)
+    value, subset = min((objective(s, utility, probs, demand, lam), s) for s in subsets)
+    return set(subset), value
+
+
+def greedy_batch(utility, probs, demand, lam, size):
+    """One row at a time, each the best given the ones before."""
+    picked = []
+    for _ in range(size):
+        rest = [n for n in range(len(utility)) if n not in picked]
+        values = [objective([*picked, n], utility, probs, demand, lam) for n in rest]
+        picked.append(rest[int(np.argmin(values))])
+    return picked
+
+
+def famous_cycle(mean, cov, phi, labels, available, counts, lam, budget):
+    """A whole AL-FaMoUS cycle with least confidence, every quantity recomputed from scratch at every pick.
+
+    Returns the picks, mean, cov, counts and the narrowest lead of a pick over the second best row.
+    """
+    available, counts, lead, picks = available.copy(), counts.astype(float), np.inf, []
+    for _ in range(budget):
+        probs = mean_field(*predict(mean, cov, phi))
+        demand = np.maximum(counts.sum() / len(counts) - counts, 0)
+        score = 1 - probs.max(1) - lam * np.abs(demand - probs).sum(1)
+        score[~available] = -np.inf
+        first, second = np.argsort(-score, kind="stable")[:2]
+        lead = min(lead, score[first] - score[second])
+        picks.append(first)
+        available[first] = False
+        counts[labels[first]] += 1
+        mean, cov = fast_update(mean, cov, phi[first], labels[first])
+    return np.array(picks), mean, cov, counts, lead
+
+
+def euclidean_diversity(features):
+    """Mean distance over the pairs of rows."""
+    return np.mean([np.linalg.norm(a - b) for a, b in itertools.combinations(features, 2)])
+
+
+def kl_diversity(features):
+    """Mean Kullback-Leibler divergence of the normalised rows from their mean."""
+    shares = features / features.sum(1, keepdims=True)
+    mean = shares.mean(0)
+    return np.mean([sum(p * np.log(p / m) for p, m in zip(row, mean, strict=True) if p > 0) for row in shares])

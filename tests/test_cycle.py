@@ -1,0 +1,301 @@
+"""The AL-FaMoUS cycle against a float64 reference, its own steps, and the properties that every cycle has."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+
+from alfamous_jax import cycle, laplace
+
+N, K, D = 40, 3, 6
+KEY = jax.random.key(0)
+UTILITIES = ["random", "least_confidence", "margin", "entropy", "bald"]
+DETERMINISTIC = ["least_confidence", "margin", "entropy", "bald"]
+
+
+class Problem(NamedTuple):
+    """The array arguments of `run`, in order."""
+
+    posterior: laplace.Posterior
+    phi: np.ndarray
+    labels: np.ndarray
+    available: np.ndarray
+    counts: np.ndarray
+
+
+def problem(seed=0, dtype=np.float32):
+    """A pool with a rare class, 30 of 40 rows available, and the posterior of 12 labels."""
+    rng = np.random.default_rng(seed)
+    counts = np.array([7, 4, 1])
+    centres = rng.normal(size=(K, D))
+    labels = rng.choice(K, N, p=[0.6, 0.3, 0.1])
+    phi = 0.6 * centres[labels] + rng.normal(size=(N, D))
+    mean = 0.5 * centres + 0.3 * rng.normal(size=(K, D))
+    cov = oracles.laplace_cov(mean, rng.normal(size=(12, D)), 1.0)
+    available = rng.permutation(np.arange(N) < 30)
+    posterior = laplace.Posterior(jnp.asarray(mean, dtype), jnp.asarray(cov, dtype))
+    return Problem(posterior, phi.astype(dtype), labels, available, counts)
+
+
+def with_nan_rows(p, rows):
+    phi = p.phi.copy()
+    phi[rows] = np.nan
+    return p._replace(phi=phi)
+
+
+def assert_trees_close(got, expected, atol=1e-5):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, atol=atol)
+
+
+# not 0.5: there 1 - max p + 2 lam p_short is the same for every row whose predicted class is the short one
+@pytest.mark.parametrize("lam", [0.0, 0.1, 0.4], ids=["fbu", "famous_0.1", "famous_0.4"])
+@pytest.mark.parametrize("seed", range(3))
+class TestReference:
+    """Every quantity recomputed from explicit inverses at every pick."""
+
+    def test_float64(self, seed, lam):
+        with jax.enable_x64(True):
+            p = problem(seed, np.float64)
+            state, info = cycle.run(KEY, *p, lam=lam, budget=12)
+            posterior = jax.tree.map(np.asarray, p.posterior)
+        picks, mean, cov, counts, lead = oracles.famous_cycle(*posterior, *p[1:], lam, 12)
+        assert lead > 1e-8
+        np.testing.assert_array_equal(info.indices, picks)
+        np.testing.assert_array_equal(info.labels, p.labels[picks])
+        np.testing.assert_array_equal(state.counts, counts)
+        np.testing.assert_array_equal(state.available, p.available & ~np.isin(np.arange(N), picks))
+        assert_trees_close(state.posterior, (mean, cov), atol=1e-12)
+        assert_trees_close((state.logits, state.variance), oracles.predict(mean, cov, p.phi), atol=1e-12)
+
+    def test_float32(self, seed, lam):
+        p = problem(seed)
+        state, info = cycle.run(KEY, *p, lam=lam, budget=12)
+        posterior = (np.asarray(x, float) for x in p.posterior)
+        picks, mean, cov, _, lead = oracles.famous_cycle(*posterior, p.phi.astype(float), *p[2:], lam, 12)
+        assert lead > 1e-5
+        np.testing.assert_array_equal(info.indices, picks)
+        assert_trees_close(state.posterior, (mean, cov), atol=1e-5)
+        assert_trees_close((state.logits, state.variance), oracles.predict(mean, cov, p.phi), atol=3e-5)
+
+
+def test_balance_and_update_both_change_the_picks():
+    p = problem()
+    runs = [(0.0, False), (0.4, False), (0.0, True), (0.4, True)]
+    picks = [cycle.run(KEY, *p, lam=lam, budget=12, update=update)[1].indices for lam, update in runs]
+    assert len({tuple(map(int, x)) for x in picks}) == 4
+
+
+class TestSteps:
+    """`run` is `init`, then `query` and `update` in turn."""
+
+    @pytest.mark.parametrize("minibatch", [1, 4, 12], ids="minibatch_{}".format)
+    @pytest.mark.parametrize("lam", [0.0, 0.3], ids="lam_{}".format)
+    @pytest.mark.parametrize("utility", UTILITIES)
+    def test_run_equals_the_loop(self, utility, lam, minibatch):
+        p = problem(1)
+        state, utilities = cycle.init(p.posterior, p.phi, p.available, p.counts), []
+        picks = []
+        for _ in range(12 // minibatch):
+            indices, info = cycle.query(state, KEY, utility=utility, lam=lam, num=minibatch)
+            state = cycle.update(state, p.phi, indices, p.labels[indices])
+            picks, utilities = [*picks, *indices.tolist()], [*utilities, *info.utility.tolist()]
+            assert info.num_selected == minibatch and info.num_invalid == 0
+        final, info = cycle.run(KEY, *p, utility=utility, lam=lam, budget=12, minibatch=minibatch)
+        np.testing.assert_array_equal(info.indices, picks)
+        np.testing.assert_allclose(info.utility, utilities, atol=1e-5)
+        assert info.num_selected == 12 and info.num_invalid == 0
+        assert_trees_close(final, state)
+
+    def test_state_holds_what_its_posterior_predicts(self):
+        p = problem(2)
+        state, _ = cycle.run(KEY, *p, lam=0.3, budget=12, minibatch=3)
+        assert_trees_close((state.logits, state.variance), laplace.predict(state.posterior, p.phi))
+
+    def test_one_batch_without_update_is_the_top_of_the_utility(self):
+        p = problem(3)
+        state, info = cycle.run(KEY, *p, utility="entropy", budget=8, minibatch=8, update=False)
+        probs = oracles.mean_field(*oracles.predict(*(np.asarray(x) for x in p.posterior), p.phi))
+        utility = np.where(p.available, oracles.entropy(probs), -np.inf)
+        np.testing.assert_array_equal(info.indices, np.argsort(-utility, kind="stable")[:8])
+        assert_trees_close(state.posterior, p.posterior, atol=0)
+        np.testing.assert_array_equal(state.counts, p.counts + np.bincount(p.labels[info.indices], minlength=K))
+
+    def test_one_batch_with_balance_aims_at_the_counts_after_it(self):
+        p = problem(4)
+        _, info = cycle.run(KEY, *p, lam=0.4, budget=6, minibatch=6, update=False)
+        probs = oracles.mean_field(*oracles.predict(*(np.asarray(x, float) for x in p.posterior), p.phi))
+        rows = np.flatnonzero(p.available)
+        demand = np.maximum((p.counts.sum() + 6) / K - p.counts, 0)
+        expected = oracles.greedy_batch(1 - probs[rows].max(1), probs[rows], demand, 0.4, 6)
+        np.testing.assert_array_equal(info.indices, rows[expected])
+
+    def test_a_function_is_a_utility(self):
+        p = problem(5)
+        _, named = cycle.run(KEY, *p, utility="least_confidence", budget=5)
+        _, given = cycle.run(
+            KEY, *p, utility=lambda f, v, key: 1 - laplace.mean_field(f, v).max(-1), budget=5
+        )
+        np.testing.assert_array_equal(named.indices, given.indices)
+
+    def test_picks_share_the_draws_of_the_key(self):
+        """Random utilities are drawn once: the picks are the top of one vector, one at a time or all at once."""
+        p = problem(6)
+        _, singly = cycle.run(KEY, *p, utility="random", budget=8)
+        _, at_once = cycle.run(KEY, *p, utility="random", budget=8, minibatch=8)
+        _, other = cycle.run(jax.random.key(1), *p, utility="random", budget=8)
+        np.testing.assert_array_equal(singly.indices, at_once.indices)
+        assert (np.diff(singly.utility) < 0).all()
+        assert (singly.indices != other.indices).any()
+
+
+class TestUpdate:
+    """Labels coming in, with padding and skipped rows."""
+
+    p = problem(7)
+    state = cycle.init(p.posterior, p.phi, p.available, p.counts)
+    rows = np.flatnonzero(p.available)[:3]
+
+    def update(self, indices, labels):
+        return cycle.update(self.state, self.p.phi, jnp.asarray(indices), jnp.asarray(labels))
+
+    def test_padding_changes_nothing(self):
+        a, b, _ = self.rows
+        assert_trees_close(self.update([a, -1, b, -1], [0, 2, 1, -1]), self.update([a, b], [0, 1]), atol=1e-6)
+        assert_trees_close(self.update([-1, -1], [0, -1]), self.state, atol=0)
+
+    def test_a_skipped_row_leaves_the_pool_and_teaches_nothing(self):
+        a, b, _ = self.rows
+        skipped = self.update([a, b], [-1, 1])
+        assert not skipped.available[a] and not skipped.available[b]
+        only_b = self.update([b], [1])
+        assert_trees_close(skipped.posterior, only_b.posterior, atol=1e-6)
+        assert_trees_close(skipped._replace(available=only_b.available), only_b, atol=1e-6)
+        np.testing.assert_array_equal(skipped.counts, self.p.counts + [0, 1, 0])
+
+    def test_skipping_in_a_run(self):
+        unknown = np.where(np.arange(N) % 3 == 0, -1, self.p.labels)
+        state, info = cycle.run(KEY, *self.p._replace(labels=unknown), lam=0.3, budget=12)
+        labels = np.asarray(info.labels)
+        assert (labels == -1).sum() not in (0, 12)
+        np.testing.assert_array_equal(labels, unknown[info.indices])
+        assert info.num_selected == 12 and len(set(info.indices.tolist())) == 12
+        seen = labels >= 0
+        np.testing.assert_array_equal(state.counts, self.p.counts + np.bincount(labels[seen], minlength=K))
+        mean, cov = (np.asarray(x, float) for x in self.p.posterior)
+        for index, label in zip(np.asarray(info.indices)[seen], labels[seen], strict=True):
+            mean, cov = oracles.fast_update(mean, cov, self.p.phi[index].astype(float), label)
+        assert_trees_close(state.posterior, (mean, cov))
+
+    def test_a_label_never_increases_a_variance(self):
+        before = np.asarray(self.state.variance)
+        for label in range(K):
+            after = np.asarray(self.update([self.rows[0]], [label]).variance)
+            assert (after <= before).all() and after[self.rows[0]] < before[self.rows[0]]
+
+
+class TestAvailability:
+    """Who may be picked."""
+
+    @pytest.mark.parametrize("minibatch", [1, 5], ids="minibatch_{}".format)
+    @pytest.mark.parametrize("utility", UTILITIES)
+    def test_available_rows_once_each(self, utility, minibatch):
+        p = problem(8)
+        state, info = cycle.run(KEY, *p, utility=utility, lam=0.2, budget=30, minibatch=minibatch)
+        np.testing.assert_array_equal(np.sort(info.indices), np.flatnonzero(p.available))
+        assert not state.available.any()
+
+    @pytest.mark.parametrize("minibatch", [1, 4], ids="minibatch_{}".format)
+    def test_fewer_rows_than_the_budget(self, minibatch):
+        p = problem(9)
+        p = p._replace(available=np.isin(np.arange(N), [3, 17, 31]))
+        state, info = cycle.run(KEY, *p, lam=0.2, budget=8, minibatch=minibatch)
+        assert info.num_selected == 3 and info.num_invalid == 0
+        np.testing.assert_array_equal(np.sort(info.indices[:3]), [3, 17, 31])
+        np.testing.assert_array_equal(info.indices[3:], -1)
+        np.testing.assert_array_equal(info.labels[3:], -1)
+        assert state.counts.sum() == p.counts.sum() + 3
+        shorter, _ = cycle.run(KEY, *p, lam=0.2, budget=3 if minibatch == 1 else 4, minibatch=minibatch)
+        assert_trees_close(state, shorter, atol=1e-6)
+
+    @pytest.mark.parametrize("utility", DETERMINISTIC)
+    def test_nan_rows_are_counted_and_passed_over(self, utility):
+        p = problem(10)
+        rows = np.flatnonzero(p.available)[[0, 7]]
+        clean = p._replace(available=p.available & ~np.isin(np.arange(N), rows))
+        spoilt = with_nan_rows(p, [*rows, np.flatnonzero(~p.available)[0]])
+        state, info = cycle.run(KEY, *spoilt, utility=utility, lam=0.2, budget=28)
+        assert info.num_invalid == 2 and info.num_selected == 28
+        np.testing.assert_array_equal(info.indices, cycle.run(KEY, *clean, utility=utility, lam=0.2, budget=28)[1].indices)
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves(state.posterior))
+        start = cycle.init(spoilt.posterior, spoilt.phi, spoilt.available, spoilt.counts)
+        _, queried = cycle.query(start, KEY, utility=utility, num=3)
+        assert queried.num_invalid == 2 and queried.num_selected == 3
+
+    @pytest.mark.parametrize("utility", DETERMINISTIC)
+    def test_permuting_the_pool_permutes_the_picks(self, utility):
+        p = problem(11)
+        order = np.random.default_rng(0).permutation(N)
+        permuted = p._replace(phi=p.phi[order], labels=p.labels[order], available=p.available[order])
+        _, plain = cycle.run(KEY, *p, utility=utility, lam=0.3, budget=10)
+        _, moved = cycle.run(KEY, *permuted, utility=utility, lam=0.3, budget=10)
+        np.testing.assert_array_equal(order[moved.indices], plain.indices)
+
+
+class TestTransformations:
+    """jit, vmap, traces and keys."""
+
+    @pytest.mark.parametrize("utility", ["least_confidence", "bald"])
+    def test_jit_equals_eager(self, utility):
+        p = jax.tree.map(jnp.asarray, problem(12))
+        jitted = jax.jit(lambda key, *args: cycle.run(key, *args, utility=utility, lam=0.3, budget=4, minibatch=2))
+        traced = jitted(KEY, *p)
+        with jax.disable_jit():
+            eager = cycle.run(KEY, *p, utility=utility, lam=0.3, budget=4, minibatch=2)
+        np.testing.assert_array_equal(traced[1].indices, eager[1].indices)
+        assert_trees_close(traced, eager)
+
+    def test_vmap_over_seeds_and_lambda_equals_a_loop(self):
+        keys, lams, problems = jax.random.split(KEY, 3), jnp.array([0.0, 0.1, 0.4]), [problem(seed) for seed in range(3)]
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *problems)
+
+        def run(key, lam, p):
+            return cycle.run(key, *p, utility="bald", lam=lam, budget=6)
+
+        batched = jax.vmap(run)(keys, lams, stacked)
+        for i, (key, lam, p) in enumerate(zip(keys, lams, problems, strict=True)):
+            single = run(key, lam, p)
+            np.testing.assert_array_equal(batched[1].indices[i], single[1].indices)
+            assert_trees_close(jax.tree.map(lambda x, i=i: x[i], batched), single)
+
+    def test_one_trace_serves_other_arrays_keys_and_lambdas(self):
+        traces = []
+
+        def utility(logits, variance, key):
+            traces.append(logits.shape)
+            return 1 - laplace.mean_field(logits, variance).max(-1)
+
+        first = cycle.run(KEY, *problem(13), utility=utility, lam=0.1, budget=6)
+        once = len(traces)
+        second = cycle.run(jax.random.key(5), *problem(14), utility=utility, lam=0.4, budget=6)
+        assert once >= 1 and len(traces) == once
+        assert (first[1].indices != second[1].indices).any()
+
+    @pytest.mark.parametrize("utility", UTILITIES)
+    def test_keys_are_used_once(self, utility):
+        p = problem(15)
+        with jax.debug_key_reuse(True):
+            _, info = cycle.run(jax.random.key(7), *p, utility=utility, budget=3)
+        assert info.num_selected == 3
+
+    @pytest.mark.parametrize("budget", [5, 7], ids="budget_{}".format)
+    def test_budget_must_be_a_multiple_of_the_minibatch(self, budget):
+        with pytest.raises(ValueError, match=f"{budget}.*3"):
+            cycle.run(KEY, *problem(), budget=budget, minibatch=3)
+
+    def test_unknown_utility_is_an_error(self):
+        with pytest.raises(ValueError, match="coin"):
+            cycle.run(KEY, *problem(), utility="coin", budget=2)

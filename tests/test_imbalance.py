@@ -1,0 +1,80 @@
+"""Class profiles and the subsample that realises them."""
+
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from alfamous_jax import imbalance
+
+LABELS = jnp.asarray(np.random.default_rng(0).permutation(np.repeat(np.arange(4), [40, 25, 10, 5])))
+
+
+@pytest.mark.parametrize(
+    ("counts", "minority", "ratio", "expected"),
+    [
+        ((40, 25, 10, 5), (1, 0, 1, 0), 0.1, (4, 25, 1, 5)),
+        ((19, 25, 7), (1, 0, 1), 0.1, (1, 25, 0)),
+        ((4500, 4500), (0, 1), 0.3, (4500, 1350)),
+        ((10, 20), (1, 1), 1.0, (10, 20)),
+        ((10, 20), (0, 0), 0.1, (10, 20)),
+    ],
+    ids=["two_of_four", "rounds_down", "cbal", "ratio_one", "no_minority"],
+)
+def test_step_profile_by_hand(counts, minority, ratio, expected):
+    profile = imbalance.step_profile(jnp.array(counts), jnp.array(minority, bool), ratio)
+    assert jnp.issubdtype(profile.dtype, jnp.integer)
+    np.testing.assert_array_equal(profile, expected)
+
+
+@pytest.mark.parametrize("ratio", ["0.01", "0.1", "0.23", "0.3", "0.5"])
+def test_step_profile_is_exact_for_every_count(ratio):
+    """A class of 1000 at 10 % keeps 100 rows, not 99."""
+    counts = np.arange(20_000)
+    profile = imbalance.step_profile(jnp.asarray(counts), jnp.ones(20_000, bool), float(ratio))
+    fraction = Fraction(ratio)
+    np.testing.assert_array_equal(profile, counts * fraction.numerator // fraction.denominator)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "pool"), [(1.0, 50_000), (0.3, 34_250), (0.1, 29_750)], ids=["full", "0.3", "0.1"]
+)
+def test_pool_sizes_of_class_balanced_active_learning(ratio, pool):
+    profile = imbalance.step_profile(jnp.full(10, 4500), jnp.arange(10) >= 5, ratio)
+    assert 5000 + profile.sum() == pool
+
+
+@pytest.mark.parametrize(
+    "target", [(4, 25, 1, 5), (0, 0, 0, 0), (40, 25, 10, 5), (100, 3, 100, 0)], ids=["some", "none", "all", "too_many"]
+)
+def test_subsample_keeps_the_target_or_all_there_are(target):
+    mask = imbalance.subsample(jax.random.key(0), LABELS, jnp.array(target))
+    assert mask.shape == LABELS.shape and mask.dtype == bool
+    kept = np.bincount(np.asarray(LABELS)[np.asarray(mask)], minlength=4)
+    np.testing.assert_array_equal(kept, np.minimum(target, [40, 25, 10, 5]))
+
+
+def test_subsample_is_uniform_within_a_class():
+    target = jnp.array([10, 5, 4, 1])
+    keys = jax.random.split(jax.random.key(1), 2000)
+    masks = np.asarray(jax.vmap(lambda key: imbalance.subsample(key, LABELS, target))(keys))
+    share = np.array([10 / 40, 5 / 25, 4 / 10, 1 / 5])[LABELS]
+    np.testing.assert_allclose(masks.mean(0), share, atol=5 * np.sqrt(0.25 / 2000))
+
+
+def test_same_key_same_rows_and_a_larger_target_adds_to_them():
+    few, again, many, other = (
+        np.asarray(imbalance.subsample(jax.random.key(key), LABELS, jnp.array(target)))
+        for key, target in [(2, (10, 5, 4, 1)), (2, (10, 5, 4, 1)), (2, (20, 9, 4, 3)), (3, (10, 5, 4, 1))]
+    )
+    np.testing.assert_array_equal(few, again)
+    assert (few <= many).all()
+    assert (few != other).any()
+
+
+def test_jit_equals_eager():
+    target = jnp.array([4, 25, 1, 5])
+    jitted = jax.jit(imbalance.subsample)(jax.random.key(4), LABELS, target)
+    np.testing.assert_array_equal(jitted, imbalance.subsample(jax.random.key(4), LABELS, target))

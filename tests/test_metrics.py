@@ -1,0 +1,180 @@
+"""Metrics against scikit-learn, pairwise loops, hand values and the published tables."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracles
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from alfamous_jax import metrics
+
+BATCH = np.array([[1.0, 1.0, 2.0], [2.0, 1.0, 1.0], [0.0, 3.0, 1.0]])
+
+
+@pytest.mark.parametrize("num_classes", [2, 5, 26], ids="{}_classes".format)
+@pytest.mark.parametrize("skew", [0.2, 10.0], ids=["imbalanced", "balanced"])
+def test_accuracy_and_f1_equal_scikit_learn(num_classes, skew):
+    rng = np.random.default_rng(num_classes)
+    labels = rng.choice(num_classes, 200, p=rng.dirichlet(np.full(num_classes, skew)))
+    predictions = np.where(rng.random(200) < 0.6, labels, rng.integers(0, num_classes, 200))
+    expected = f1_score(labels, predictions, labels=np.arange(num_classes), average="macro", zero_division=0)
+    got = metrics.macro_f1(jnp.asarray(labels), jnp.asarray(predictions), num_classes)
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics.accuracy(jnp.asarray(labels), jnp.asarray(predictions)), accuracy_score(labels, predictions), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "num_classes", "expected"),
+    [
+        ((0, 0, 0, 1, 1, 2), (0, 0, 1, 1, 0, 2), 3, (2 / 3 + 1 / 2 + 1) / 3),
+        ((0, 1), (0, 1), 2, 1.0),
+        ((0, 1), (1, 0), 2, 0.0),
+        ((0, 1), (0, 1), 4, 0.5),
+        ((0, 0, 0, 1), (0, 0, 0, 0), 2, 3 / 7),
+    ],
+    ids=["three_classes", "right", "wrong", "absent_classes_count_zero", "majority_only"],
+)
+def test_macro_f1_by_hand(labels, predictions, num_classes, expected):
+    np.testing.assert_allclose(metrics.macro_f1(jnp.array(labels), jnp.array(predictions), num_classes), expected, rtol=1e-6)
+
+
+def test_accuracy_by_hand():
+    labels, predictions = jnp.array([0, 0, 0, 1, 1, 2]), jnp.array([0, 0, 1, 1, 0, 2])
+    np.testing.assert_allclose(metrics.accuracy(labels, predictions), 4 / 6, rtol=1e-6)
+
+
+class TestClassBalanceIndex:
+    """Eq. 9 of AL-FaMoUS and the min-max form that the published table was computed with."""
+
+    def test_shares_by_hand(self):
+        # shares .4 .3 .2 .1: population variance .0125
+        np.testing.assert_allclose(metrics.class_balance_index(jnp.array([40, 30, 20, 10])), 1 / np.sqrt(0.0125), rtol=1e-6)
+
+    def test_minmax_by_hand(self):
+        # scaled to 1, 2/3, 1/3, 0: variance with three degrees of freedom (1/4 + 1/36) 2/3 = 5/27
+        index = metrics.class_balance_index(jnp.array([40, 30, 20, 10]), normalize="minmax")
+        np.testing.assert_allclose(index, np.sqrt(27 / 5), rtol=1e-6)
+
+    @pytest.mark.parametrize("num_classes", [5, 7, 10, 24, 26], ids="{}_classes".format)
+    def test_one_class_only(self, num_classes):
+        counts = jnp.zeros(num_classes).at[3].set(32)
+        np.testing.assert_allclose(
+            metrics.class_balance_index(counts), num_classes / np.sqrt(num_classes - 1), rtol=1e-5
+        )
+        np.testing.assert_allclose(metrics.class_balance_index(counts, "minmax"), np.sqrt(num_classes), rtol=1e-5)
+
+    def test_is_classes_over_imbalance_ratio(self):
+        counts = jnp.asarray(np.repeat([1000, 100], 5))
+        np.testing.assert_allclose(metrics.imbalance_ratio(counts), 0.8181818, rtol=1e-6)
+        np.testing.assert_allclose(metrics.class_balance_index(counts), 12.2222222, rtol=1e-6)
+
+    @pytest.mark.parametrize("normalize", ["sum", "minmax"])
+    def test_does_not_depend_on_the_number_of_labels(self, normalize):
+        counts = np.array([3, 1, 4, 1, 5])
+        few, many = (metrics.class_balance_index(jnp.asarray(counts * n), normalize) for n in (1, 1000))
+        np.testing.assert_allclose(few, many, rtol=1e-5)
+
+    @pytest.mark.parametrize("normalize", ["sum", "minmax"])
+    @pytest.mark.parametrize("count", [7, 1000], ids="{}_each".format)
+    def test_equal_counts_are_perfect_balance(self, normalize, count):
+        assert metrics.class_balance_index(jnp.full(10, count), normalize) == np.inf
+
+    def test_unknown_normalisation_is_an_error(self):
+        with pytest.raises(ValueError, match="median"):
+            metrics.class_balance_index(jnp.ones(3), normalize="median")
+
+    @pytest.mark.parametrize(
+        ("num_classes", "budget", "cycles", "published"),
+        [(26, 32, 20, 2.79), (10, 100, 7, 2.29), (10, 100, 10, 2.29), (10, 300, 20, 2.05), (24, 100, 6, 2.70)],
+        ids=["LETTER", "MNIST", "FMNIST", "CIFAR10", "CROP"],
+    )
+    def test_minmax_reproduces_random_sampling_in_the_paper(self, num_classes, budget, cycles, published):
+        """Half of the classes at a tenth: the mean over cycles, over 200 simulated runs, within a tenth."""
+        share = np.repeat([1.0, 0.1], num_classes // 2)
+        draws = np.random.default_rng(0).multinomial(budget, share / share.sum(), (200, cycles + 1))
+        counts = jnp.asarray(draws.cumsum(1).reshape(-1, num_classes))
+        index = jax.vmap(lambda c: metrics.class_balance_index(c, "minmax"))(counts)
+        assert abs(index.mean() - published) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ((0, 12, 0, 0), 1.0),
+        ((3, 3, 3, 3), 0.0),
+        (np.repeat([1000, 100], 5), 0.454545),
+        (np.repeat([1000, 300], 5), 0.299145),
+    ],
+    ids=["one_class", "uniform", "step_ratio_0.1", "step_ratio_0.3"],
+)
+def test_l1_score(counts, expected):
+    np.testing.assert_allclose(metrics.l1_score(jnp.asarray(counts)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [((5, 5, 5), 0.0), ((0, 10), 1.0), ((1, 2, 3, 4), np.sqrt(1.25) / 2.5)],
+    ids=["uniform", "undiscovered_class", "ramp"],
+)
+def test_imbalance_ratio(counts, expected):
+    np.testing.assert_allclose(metrics.imbalance_ratio(jnp.array(counts)), expected, atol=1e-6)
+
+
+class TestDiversity:
+    """Of a batch of rows."""
+
+    features = np.random.default_rng(1).gamma(0.5, size=(12, 7)).astype(np.float32)
+
+    def test_hand_values(self):
+        np.testing.assert_allclose(metrics.euclidean_diversity(jnp.asarray(BATCH)), 2.23071014, rtol=1e-6)
+        np.testing.assert_allclose(metrics.kl_diversity(jnp.asarray(BATCH)), 0.19696410, rtol=1e-5)
+
+    @pytest.mark.parametrize("shift", [0.0, 30.0], ids=["near_zero", "shifted"])
+    def test_euclidean_equals_a_loop(self, shift):
+        features = self.features + np.float32(shift)
+        expected = oracles.euclidean_diversity(features.astype(float))
+        np.testing.assert_allclose(metrics.euclidean_diversity(jnp.asarray(features)), expected, rtol=1e-5)
+
+    def test_kl_equals_a_loop(self):
+        sparse = np.where(self.features < 0.1, 0, self.features)
+        expected = oracles.kl_diversity(sparse.astype(float))
+        np.testing.assert_allclose(metrics.kl_diversity(jnp.asarray(sparse)), expected, rtol=1e-5)
+
+    def test_kl_normalises_the_rows(self):
+        scale = np.arange(1, 13)[:, None]
+        scaled = metrics.kl_diversity(jnp.asarray(scale * self.features))
+        np.testing.assert_allclose(scaled, metrics.kl_diversity(jnp.asarray(self.features)), rtol=1e-5)
+
+    def test_kl_of_disjoint_rows_is_log_b(self):
+        np.testing.assert_allclose(metrics.kl_diversity(3 * jnp.eye(5)), np.log(5), rtol=1e-6)
+
+    def test_equal_rows_have_none(self):
+        same = jnp.asarray(np.tile(self.features[:1], (4, 1)))
+        np.testing.assert_allclose(metrics.euclidean_diversity(same), 0.0, atol=1e-6)
+        np.testing.assert_allclose(metrics.kl_diversity(same), 0.0, atol=1e-6)
+
+
+FULL = {"default": np.repeat([65.85, 59.49, 70.20, 72.43], 3), "balanced": np.repeat([68.53, 63.02, 72.89, 65.47], 3)}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "full", "expected"),
+    [
+        ("23.02 30.63 38.68 27.31 33.66 39.78 47.24 56.62 63.87 34.99 44.56 53.33", "default", -0.792),
+        ("19.82 26.17 33.55 35.77 42.95 47.23 60.32 64.87 68.85 42.99 47.56 53.81", "default", -0.663),
+        ("25.26 28.77 37.00 36.67 42.77 48.54 60.76 66.49 69.98 49.07 55.75 63.98", "default", -0.548),
+        ("26.73 34.75 43.20 34.78 43.81 51.33 56.75 65.81 71.50 48.39 57.95 64.47", "balanced", -0.538),
+        ("24.83 32.23 41.42 35.03 43.50 50.42 55.71 64.44 69.84 49.72 58.30 63.39", "balanced", -0.568),
+    ],
+    ids=["random", "ls_div_ens", "balanced_step_ent_div_ens", "balanced_random", "balanced_core"],
+)
+def test_g_al_reproduces_published_rows(accuracy, full, expected):
+    value = metrics.g_al(jnp.asarray(np.array(accuracy.split(), float)), jnp.asarray(FULL[full]))
+    assert abs(value - expected) < 6e-4
+
+
+def test_g_al_of_the_full_model_is_zero():
+    np.testing.assert_allclose(metrics.g_al(jnp.asarray(FULL["default"]), jnp.asarray(FULL["default"])), 0.0, atol=1e-7)

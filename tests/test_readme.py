@@ -1,0 +1,34 @@
+"""The README's examples run, in order, as a reader would run them."""
+
+import pathlib
+import re
+
+import numpy as np
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_examples_run():
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 3
+    names = {}
+    for block in blocks[:1]:
+        exec(block, names)
+    assert int(names["state"].counts.sum()) == 30 and int(names["state"].available.sum()) == 470
+    exec(blocks[1], names)
+    assert len(set(np.asarray(names["info"].indices).tolist())) == 32
+    exec(blocks[2], names)
+    assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
+
+
+def test_map_names_every_module():
+    root = pathlib.Path(__file__).parents[1] / "alfamous_jax"
+    modules = {path.name for path in root.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__init__.py", "__pycache__"}
+    mapped = {name.strip("/") for name in re.findall(r"`alfamous_jax/(\w+(?:\.py|/))`", README)}
+    assert mapped == {name.strip("/") for name in modules}
+
+
+def test_links_exist():
+    root = pathlib.Path(__file__).parents[1]
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (root / target).exists(), target

@@ -1,0 +1,142 @@
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from alfamous_jax import train
+from alfamous_jax.models.mlp import ResidualMLP
+from alfamous_jax.models.sngp import SNGP, Outputs, head_mean
+
+RATE, MOMENTUM, DECAY, EPOCHS = 0.1, 0.9, 0.01, 3
+
+
+class Linear(nn.Module):
+    """A softmax regression, small enough to train by hand."""
+
+    num_classes: int = 3
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        logits = nn.Dense(self.num_classes, name="head")(x)
+        return Outputs(logits, x, x, ())
+
+
+def make(model, *, batch_size, epochs=EPOCHS, optimizer="sgd", decay=DECAY):
+    return partial(
+        train.fit,
+        model=model,
+        optimizer=train.direction(optimizer, momentum=MOMENTUM, weight_decay=decay),
+        schedule=optax.cosine_decay_schedule(RATE, epochs),
+        epochs=epochs,
+        batch_size=batch_size,
+    )
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(20, 4)).astype(np.float32), rng.integers(0, 3, 20).astype(np.int32)
+
+
+def oracle(x, y, kernel, bias, epochs):
+    """Full-batch Nesterov SGD with cosine rate and weight decay, in float64."""
+    kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
+    trace = [np.zeros_like(kernel), np.zeros_like(bias)]
+    for epoch in range(epochs):
+        rate = RATE * 0.5 * (1 + np.cos(np.pi * epoch / epochs))
+        logits = x @ kernel + bias
+        probs = np.exp(logits - logits.max(1, keepdims=True))
+        probs /= probs.sum(1, keepdims=True)
+        error = (probs - np.eye(3)[y]) / len(y)
+        grads = [x.T @ error + DECAY * kernel, error.sum(0) + DECAY * bias]
+        trace = [g + MOMENTUM * t for g, t in zip(grads, trace)]
+        kernel = kernel - rate * (grads[0] + MOMENTUM * trace[0])
+        bias = bias - rate * (grads[1] + MOMENTUM * trace[1])
+    return kernel, bias
+
+
+@pytest.mark.parametrize("padding", [0, 5], ids=["exact", "padded"])
+def test_full_batch_matches_oracle(data, padding):
+    x, y = data
+    rows = np.array([3, 7, 1, 12, 19, 4])
+    indices = jnp.asarray(np.concatenate([rows, np.zeros(padding, int)]))
+    start = Linear().init(jax.random.key(0), x[:1])
+    fitted, info = make(Linear(), batch_size=16)(jax.random.key(1), start, x, y, indices, jnp.int32(6))
+    head = start["params"]["head"]
+    kernel, bias = oracle(x[rows], y[rows], np.asarray(head["kernel"]), np.asarray(head["bias"]), EPOCHS)
+    np.testing.assert_allclose(fitted["params"]["head"]["kernel"], kernel, atol=2e-6)
+    np.testing.assert_allclose(fitted["params"]["head"]["bias"], bias, atol=2e-6)
+    assert info.num_steps == EPOCHS
+
+
+@pytest.mark.parametrize("count", [1, 4, 6, 8, 9])
+def test_each_row_once_an_epoch(count):
+    """With a rate of nearly 0 the mean loss of an epoch is that of the start, whatever the batches."""
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(9, 4)).astype(np.float32), rng.integers(0, 3, 9).astype(np.int32)
+    start = Linear().init(jax.random.key(0), x[:1])
+    fit = partial(
+        train.fit, model=Linear(), optimizer=train.direction("sgd"), schedule=lambda epoch: 0.0, epochs=2, batch_size=4
+    )
+    _, info = fit(jax.random.key(1), start, x, y, jnp.arange(9), jnp.int32(count))
+    logits = Linear().apply(start, x[:count]).logits
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, y[:count]).mean()
+    np.testing.assert_allclose(info.loss, expected, rtol=1e-5)
+    assert info.num_steps == 2 * -(-count // 4)
+
+
+def test_shuffle_keeps_padding_last():
+    orders = [np.asarray(train._shuffle(jax.random.key(seed), 10, 6)) for seed in range(20)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order[:6]), np.arange(6))
+        np.testing.assert_array_equal(order[6:], np.arange(6, 10))
+    firsts = {int(order[0]) for order in orders}
+    assert len(firsts) > 3
+
+
+def test_one_compilation_for_every_count(data):
+    x, y = data
+    start = Linear().init(jax.random.key(0), x[:1])
+    fit = jax.jit(make(Linear(), batch_size=4))
+    for count in (1, 5, 16):
+        fit(jax.random.key(count), start, x, y, jnp.arange(16), jnp.int32(count))
+    assert fit._cache_size() == 1
+
+
+def test_vmap_over_seeds_equals_a_loop(data):
+    x, y = data
+    model = SNGP(ResidualMLP(8, 1), num_classes=3, num_features=16)
+    fit = make(model, batch_size=4)
+    keys = jax.random.split(jax.random.key(0), 3)
+    starts = [model.init(key, x[:1]) for key in keys]
+    indices = jnp.asarray(np.stack([np.random.default_rng(i).permutation(20)[:10] for i in range(3)]))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
+    together, _ = jax.vmap(fit, in_axes=(0, 0, None, None, 0, None))(keys, stacked, x, y, indices, jnp.int32(9))
+    for i in range(3):
+        alone, _ = fit(keys[i], starts[i], x, y, indices[i], jnp.int32(9))
+        for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(a, b[i], atol=2e-5)
+
+
+def test_training_learns_and_leaves_random_features_alone(data):
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 3, 60).astype(np.int32)
+    x = (rng.normal(size=(60, 4)) + 3 * np.eye(3, 4)[y]).astype(np.float32)
+    model = SNGP(ResidualMLP(16, 2), num_classes=3, num_features=64)
+    start = model.init(jax.random.key(0), x[:1])
+    fit = make(model, batch_size=8, epochs=20, optimizer="adam", decay=0.0)
+    fitted, info = fit(jax.random.key(1), start, x, y, jnp.arange(60), jnp.int32(60))
+    scores = train.evaluate(fitted, x, y, model=model, num_classes=3)
+    assert scores.accuracy > 0.9 and scores.macro_f1 > 0.9 and info.loss[-1] < info.loss[0]
+    for a, b in zip(jax.tree.leaves(start["random_features"]), jax.tree.leaves(fitted["random_features"])):
+        np.testing.assert_array_equal(a, b)
+    assert head_mean(fitted).shape == (3, 64)
+
+
+def test_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="'sgd' or 'adam', got 'rmsprop'"):
+        train.direction("rmsprop")
