@@ -14,6 +14,8 @@ import jaxlib
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from experiments.summary import read_jsonl
+
 WRITE_EVERY_S = 5.0
 
 
@@ -62,30 +64,46 @@ class Recorder:
     """Collects the records of all lanes, in whatever order they come, and shows how far the run is."""
 
     def __init__(self, folder: pathlib.Path, config: dict, console: Console):
-        """Starts the bar; its unit is a labelled row in training, which is what time goes with."""
-        self.bar = _progress(console)
+        """Takes over what an earlier part of the run recorded; the bar's unit is a labelled row in training."""
         self._folder = folder
         self._last_write = time.monotonic()
         self._records: dict[tuple, dict] = {}
         self._order = {name: i for i, name in enumerate(config["strategies"])}
-        steps = range(config["cycles"] + 1)
-        lane = sum(config["initial"] + cycle * config["budget"] for cycle in steps)
-        self._task = self.bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
+        if (folder / "metrics.jsonl").exists():
+            self._keep(read_jsonl(folder / "metrics.jsonl"))
+        self._bar = _progress(console)
+        cycles = range(config["cycles"] + 1)
+        lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
+        self._task = self._bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
+
+    def __enter__(self) -> "Recorder":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        """Leaves `metrics.jsonl` complete, however the run ended."""
+        self._bar.stop()
+        self._write()
 
     def add(self, records: list[dict], timing: dict | None) -> None:
         """Takes the records of a cycle; `metrics.jsonl` follows every few seconds."""
+        self._keep(records)
         for record in records:
             lane = f"{record['strategy']} seed {record['seed']}"
             text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
-            self._records[self._order[record["strategy"]], record["seed"], record["cycle"]] = record
-            self.bar.update(self._task, advance=record["num_labelled"], description=text)
+            self._bar.update(self._task, advance=record["num_labelled"], description=text)
         if timing is not None:
             append_json_line(self._folder / "timings.jsonl", timing)
         if time.monotonic() - self._last_write > WRITE_EVERY_S:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
-        """Writes `metrics.jsonl`, ordered by strategy, seed and cycle."""
+    def _keep(self, records):
+        for record in records:
+            self._records[self._order[record["strategy"]], record["seed"], record["cycle"]] = record
+
+    def _write(self):
+        if not self._records:
+            return
         write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
         self._last_write = time.monotonic()
 

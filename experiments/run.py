@@ -48,19 +48,16 @@ def run(config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool =
     together = config["parallel"] == "vmap" or (config["parallel"] == "auto" and jax.default_backend() != "cpu")
     groups = strategies.groups(config["strategies"], seeds, together)
 
-
     with workdir.claim(folder, config, resume=resume, overwrite=overwrite):
         checkpoints = folder / "checkpoints"
         _refuse_other_groups(checkpoints, groups)
-        recorder = logs.Recorder(folder, config, Console())
-        with recorder.bar:
+        with logs.Recorder(folder, config, Console()) as recorder:
             if together:
                 for group in groups:
                     loop.run_lanes(frozen, group, checkpoints, recorder.add)
             else:
                 num_workers = min(config["workers"] or _num_cores(), len(groups))
                 workers.run_groups(config, groups, checkpoints, num_workers, recorder.add)
-        recorder.write()
         report.write_report(folder)
     return load_records(folder)
 
@@ -80,6 +77,17 @@ def main(argv: list[str]) -> None:
     console.print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
 
 
+def _parse(argv):
+    """Parses the flags; whatever is wrong with them ends in one line."""
+    try:
+        return flags.FLAGS(argv)
+    except AttributeError as error:
+        unknown = error.args[0].args[0] if isinstance(error.args[0], KeyError) else str(error)
+        sys.exit(f"error: --config has no field {'. '.join(unknown.splitlines())}")
+    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:
+        sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+
+
 def _refuse_other_groups(checkpoints, groups):
     """Lanes done in processes cannot go on under vmap, nor the other way round."""
     names = {loop.group_name(group) for group in groups}
@@ -93,4 +101,4 @@ def _num_cores():
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=_parse)

@@ -5,6 +5,7 @@ import multiprocessing.connection
 import os
 import pathlib
 import queue
+import signal
 import threading
 import traceback
 
@@ -81,6 +82,7 @@ def _core_shares(num_workers):
 
 def _work(config, folder, tasks, events, cores):
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     if cores:
         os.sched_setaffinity(0, cores)
     try:

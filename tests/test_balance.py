@@ -121,13 +121,14 @@ class TestSelectOne:
         available = jnp.array([True, False, True, True])
         assert int(balance.select_one(utility, probs, jnp.ones(2), 0.5, available)) == 2
 
+    @pytest.mark.parametrize("lam", [0.0, 0.5], ids="lam_{}".format)
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf], ids=str)
-    def test_rows_that_are_not_finite(self, bad):
+    def test_rows_that_are_not_finite(self, bad, lam):
         utility, probs, demand = instance(10)
         utility[0], probs[1, 2] = bad, bad
-        best = oracles.best_subset(utility[2:], probs[2:], demand, 0.5, 1)[0]
-        assert {int(balance.select_one(utility, probs, demand, 0.5, everything(12))) - 2} == best
-        assert int(balance.select_one(utility, probs, demand, 0.5, jnp.arange(12) < 2)) == -1
+        best = oracles.best_subset(utility[2:], probs[2:], demand, lam, 1)[0]
+        assert {int(balance.select_one(utility, probs, demand, lam, everything(12))) - 2} == best
+        assert int(balance.select_one(utility, probs, demand, lam, jnp.arange(12) < 2)) == -1
 
 
 class TestSelectGreedy:
@@ -154,9 +155,8 @@ class TestSelectGreedy:
         expected = oracles.greedy_batch(utility, probs, demand, lam, 6)
         selection = self.select(utility, probs, demand, lam, 6)
         np.testing.assert_array_equal(selection.indices, expected)
-        np.testing.assert_allclose(
-            selection.objective, oracles.objective(expected, utility, probs, demand, lam), atol=1e-5
-        )
+        value = oracles.objective(expected, utility, probs, demand, lam)
+        np.testing.assert_allclose(selection.objective, value, atol=1e-5)
         assert selection.bound == -np.inf and selection.num_selected == 6 and selection.num_invalid == 0
 
     @pytest.mark.parametrize("seed", range(3))
@@ -188,23 +188,23 @@ class TestSelectGreedy:
         assert selection.indices.dtype == jnp.int32
         np.testing.assert_array_equal(selection.indices, [1, 3, -1, -1])
         assert selection.num_selected == 2 and selection.num_invalid == 0
-        np.testing.assert_allclose(
-            selection.objective, oracles.objective([1, 3], UTILITY, PROBS, DEMAND, 0.5), atol=1e-6
-        )
+        value = oracles.objective([1, 3], UTILITY, PROBS, DEMAND, 0.5)
+        np.testing.assert_allclose(selection.objective, value, atol=1e-6)
 
     def test_nothing_available(self):
         selection = self.select(UTILITY, PROBS, DEMAND, 0.5, 2, np.zeros(6, bool))
         np.testing.assert_array_equal(selection.indices, [-1, -1])
         np.testing.assert_allclose(selection.objective, 1.5, atol=1e-6)
 
+    @pytest.mark.parametrize("lam", [0.0, 0.5], ids="lam_{}".format)
     @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf], ids=str)
-    def test_rows_that_are_not_finite_are_counted_and_never_selected(self, bad):
+    def test_rows_that_are_not_finite_are_counted_and_never_selected(self, bad, lam):
         utility, probs, demand = instance(12)
         clean = np.arange(3, 12)
         utility[0], probs[1, 0], probs[2] = bad, bad, bad
         available = np.arange(12) != 2
-        selection = self.select(utility, probs, demand, 0.5, 11, available)
-        expected = oracles.greedy_batch(*(x.astype(float) for x in (utility[3:], probs[3:], demand)), 0.5, 9)
+        selection = self.select(utility, probs, demand, lam, 11, available)
+        expected = oracles.greedy_batch(*(x.astype(float) for x in (utility[3:], probs[3:], demand)), lam, 9)
         np.testing.assert_array_equal(selection.indices, [*clean[expected], -1, -1])
         assert selection.num_selected == 9 and selection.num_invalid == 2
         assert np.isfinite(selection.objective)

@@ -21,9 +21,8 @@ def test_accuracy_and_f1_equal_scikit_learn(num_classes, skew):
     expected = f1_score(labels, predictions, labels=np.arange(num_classes), average="macro", zero_division=0)
     got = metrics.macro_f1(jnp.asarray(labels), jnp.asarray(predictions), num_classes)
     np.testing.assert_allclose(got, expected, rtol=1e-6)
-    np.testing.assert_allclose(
-        metrics.accuracy(jnp.asarray(labels), jnp.asarray(predictions)), accuracy_score(labels, predictions), rtol=1e-6
-    )
+    accuracy = metrics.accuracy(jnp.asarray(labels), jnp.asarray(predictions))
+    np.testing.assert_allclose(accuracy, accuracy_score(labels, predictions), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,8 @@ def test_accuracy_and_f1_equal_scikit_learn(num_classes, skew):
     ids=["three_classes", "right", "wrong", "absent_classes_count_zero", "majority_only"],
 )
 def test_macro_f1_by_hand(labels, predictions, num_classes, expected):
-    np.testing.assert_allclose(metrics.macro_f1(jnp.array(labels), jnp.array(predictions), num_classes), expected, rtol=1e-6)
+    value = metrics.macro_f1(jnp.array(labels), jnp.array(predictions), num_classes)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
 
 
 def test_accuracy_by_hand():
@@ -51,7 +51,8 @@ class TestClassBalanceIndex:
 
     def test_shares_by_hand(self):
         # shares .4 .3 .2 .1: population variance .0125
-        np.testing.assert_allclose(metrics.class_balance_index(jnp.array([40, 30, 20, 10])), 1 / np.sqrt(0.0125), rtol=1e-6)
+        index = metrics.class_balance_index(jnp.array([40, 30, 20, 10]))
+        np.testing.assert_allclose(index, 1 / np.sqrt(0.0125), rtol=1e-6)
 
     def test_minmax_by_hand(self):
         # scaled to 1, 2/3, 1/3, 0: variance with three degrees of freedom (1/4 + 1/36) 2/3 = 5/27

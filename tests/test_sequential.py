@@ -85,7 +85,11 @@ def test_equals_a_loop():
     gram = rng.normal(size=(20, 20)).astype(np.float32)
     scores = rng.normal(size=20).astype(np.float32)
     available = rng.random(20) < 0.7
-    _, indices = sequential.greedy(jnp.asarray(scores), lambda s: s, lambda s, i: s - jnp.asarray(gram)[i], available, 8)
+
+    def update(scores, index):
+        return scores - jnp.asarray(gram)[index]
+
+    _, indices = sequential.greedy(jnp.asarray(scores), lambda s: s, update, available, 8)
     expected, left = [], available.copy()
     for _ in range(8):
         expected.append(int(np.argmax(np.where(left, scores, -np.inf))))

@@ -104,12 +104,9 @@ class TestGradient:
 
     def test_none_through_the_power_iteration(self):
         _, u, v = random_layer(8)
-        start = jnp.asarray(u), jnp.asarray(v)
 
-        def layer(kernel):
-            return self.loss(kernel, *spectral.power_iteration(kernel, *start), 0.5 * self.sigma)
+        def loss(kernel):
+            new_u, new_v = spectral.power_iteration(kernel, jnp.asarray(u), jnp.asarray(v))
+            return jnp.sum(new_u) + jnp.sum(new_v)
 
-        kernel = jnp.asarray(self.kernel)
-        fixed = spectral.power_iteration(kernel, *start)
-        expected = jax.grad(self.loss)(kernel, *fixed, 0.5 * self.sigma)
-        np.testing.assert_allclose(jax.grad(layer)(kernel), expected, atol=1e-6)
+        np.testing.assert_array_equal(jax.grad(loss)(jnp.asarray(self.kernel)), np.zeros_like(self.kernel))

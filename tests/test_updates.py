@@ -40,7 +40,7 @@ def test_hand_value():
 
 @pytest.mark.parametrize("repeats", [1, 2, 5], ids="{}_repeats".format)
 @pytest.mark.parametrize("step_size", [1.0, 0.3], ids="step_{}".format)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_parity_with_the_order_of_the_authors(seed, step_size, repeats):
     mean, cov, phi, labels = problem(seed)
     with jax.enable_x64(True):

@@ -1,0 +1,32 @@
+"""The bench command runs; how fast is for the command to say, not for a test."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def bench(*args):
+    command = [sys.executable, "-m", "experiments.bench", *args]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_cycle(tmp_path):
+    path = tmp_path / "bench.json"
+    shown = bench("cycle", "--rows=300", "--features=32", "--classes=4", "--budget=5", f"--json={path}")
+    result = json.loads(path.read_text())
+    assert result["shape"] == {"rows": 300, "features": 32, "classes": 4, "budget": 5}
+    assert result["read_GBps"] > 0 and result["update_GBps"] > 0
+    assert len(result["rows"]) == 5
+    for name, row in result["rows"].items():
+        assert name in shown
+        assert 0 < row["low_s"] <= row["median_s"] <= row["high_s"] and row["compile_s"] > 0
+    assert min(row["ratio_to_matvec"] for row in result["rows"].values()) <= 1
+
+
+def test_needs_jax_and_numpy_alone():
+    code = "import sys, experiments.bench; print([m for m in ('flax', 'optax', 'ml_collections', 'rich', 'orbax') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
