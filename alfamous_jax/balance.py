@@ -113,7 +113,7 @@ def select_greedy(
       demand: [K].
       lam: [].
       available: [N].
-      budget: b, static, at most N.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
 
     Returns:
       the selection, its bound -inf. Greedy ignores a class's demand until less than one row of it is
@@ -121,8 +121,8 @@ def select_greedy(
     """
     chex.assert_rank([utility, probs, demand, available], [1, 2, 1, 1])
     chex.assert_equal_shape_prefix([utility, probs, available], 1)
-    if not 1 <= budget <= utility.shape[0]:
-        raise ValueError(f"budget must be between 1 and the {utility.shape[0]} pool rows, got {budget}")
+    if budget < 1:
+        raise ValueError(f"budget must be at least 1, got {budget}")
     valid = jnp.isfinite(marginal(utility, probs, demand, lam))
     if budget == 1:
         indices = select_one(utility, probs, demand, lam, available)[None]

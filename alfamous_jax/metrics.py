@@ -57,10 +57,10 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
     """
     counts = jnp.asarray(counts, jnp.result_type(float))
     if normalize == "sum":
-        return 1.0 / jnp.std(counts / jnp.sum(counts))
+        return jnp.sum(counts) / jnp.std(counts)
     if normalize == "minmax":
-        low, high = jnp.min(counts), jnp.max(counts)
-        return (high - low) / jnp.std(counts, ddof=1)
+        spread = jnp.max(counts) - jnp.min(counts)
+        return jnp.where(spread > 0, spread / jnp.std(counts, ddof=1), jnp.inf)
     raise ValueError(f"normalize must be 'sum' or 'minmax', got {normalize!r}")
 
 
