@@ -42,9 +42,7 @@ def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
     return jnp.maximum(total / counts.shape[-1] - counts, 0.0)
 
 
-def objective(
-    indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array
-) -> jax.Array:
+def objective(indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array) -> jax.Array:
     """f of a batch: -sum u + lam ||demand - sum p||_1, to be minimised (AL-FaMoUS Eq. 3).
 
     Args:

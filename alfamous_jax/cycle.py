@@ -160,9 +160,7 @@ def run(
       the state after the last label and what was picked.
     """
     state = init(posterior, phi, available, counts)
-    return acquire(
-        key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update
-    )
+    return acquire(key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update)
 
 
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update"))

@@ -94,9 +94,7 @@ def rank_one(
     return apply(posterior, change), change
 
 
-def refresh(
-    logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change: Gain
-) -> tuple[jax.Array, jax.Array]:
+def refresh(logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change: Gain) -> tuple[jax.Array, jax.Array]:
     """Logits and variances of a pool after a label, in one pass over its features; exact.
 
     Args:
@@ -109,7 +107,9 @@ def refresh(
       logits [N, K] and variance [N], what `laplace.predict` would give at the new posterior.
     """
     chex.assert_rank([logits, variance, pool_phi], [2, 1, 2])
-    columns, steps, shrinks = (jnp.reshape(x, (-1, *x.shape[x.ndim - r :])) for x, r in zip(change, (1, 1, 0)))
+    columns, steps, shrinks = (
+        jnp.reshape(x, (-1, *x.shape[x.ndim - r :])) for x, r in zip(change, (1, 1, 0), strict=True)
+    )
     overlap = jnp.dot(pool_phi, columns.T, precision=HIGHEST)
     logits = logits + jnp.dot(overlap, steps, precision=HIGHEST)
     variance = variance - jnp.dot(overlap**2, shrinks, precision=HIGHEST)

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 
 def get_config(mode: str = "") -> ConfigDict:
+    """The experiment in the mode after the colon of --config."""
     config = ConfigDict()
 
     # Data

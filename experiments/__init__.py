@@ -1,0 +1,1 @@
+"""The driver of the experiments, their report and the benchmark."""

@@ -5,8 +5,8 @@ ratio is taken within one process; compile time is apart, and arrays are argumen
 """
 
 import argparse
-import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax import cycle, laplace
-from alfamous_jax.laplace import Posterior
+from experiments import files
 
 
 def timed(function, *args, repeats: int = 7) -> dict:
@@ -129,6 +129,7 @@ def _print(result):
 
 
 def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(prog="experiments.bench", description=__doc__)
     parser.add_argument("what", nargs="?", default="cycle", choices=("cycle", "lanes"))
     parser.add_argument("--rows", type=int, default=32_430, help="N, pool rows")
@@ -144,8 +145,7 @@ def main() -> None:
     result |= {"cycle": bench_cycle, "lanes": bench_lanes}[args.what](args)
     _print(result)
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
+        files.write_json(pathlib.Path(args.json), result)
 
 
 if __name__ == "__main__":

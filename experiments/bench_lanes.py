@@ -6,6 +6,7 @@ import time
 
 
 def main() -> None:
+    """Prints the seconds that one of the ways takes."""
     way, lanes, workers, index = sys.argv[1], *map(int, sys.argv[2:])
     if way == "processes":
         if hasattr(os, "sched_setaffinity"):
@@ -47,9 +48,7 @@ def _measure(way, lanes):
         return _best_of(lambda: mapped(keys, indices, *shared), jax)
     devices = jax.devices() if way == "devices" else jax.devices()[:1]
     jitted = jax.jit(fit)
-    work = [
-        jax.device_put((keys[i], indices[i], *shared), devices[i % len(devices)]) for i in range(lanes)
-    ]
+    work = [jax.device_put((keys[i], indices[i], *shared), devices[i % len(devices)]) for i in range(lanes)]
     return _best_of(lambda: [jitted(*args) for args in work], jax)
 
 

@@ -2,15 +2,47 @@
 
 from experiments.strategies import STRATEGIES
 
-POSITIVE_INTEGERS = (
-    "num_classes", "seeds", "initial", "budget", "bald_samples", "width", "num_features", "batch_size", "epochs",
-)  # fmt: skip
-NON_NEGATIVE_INTEGERS = ("test_rows", "first_seed", "cycles", "depth", "workers")
-POSITIVE_NUMBERS = ("spectral_bound", "kernel_scale", "ridge", "learning_rate")
-NON_NEGATIVE_NUMBERS = ("lam", "weight_decay")
-SHARES = ("minority_share", "minority_ratio", "momentum")
-CHOICES = {"optimizer": ("sgd", "adam"), "parallel": ("auto", "processes", "vmap")}
-OTHERS = ("dataset", "strategies")
+
+def _integer(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value):
+    return isinstance(value, (int, float)) and abs(value) < float("inf")
+
+
+# What each field must be, in words and as a test.
+RULES = (
+    (("dataset",), "a name or a path", lambda v: isinstance(v, str)),
+    (
+        ("strategies",),
+        "a tuple of different names",
+        lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)),
+    ),
+    (
+        ("num_classes", "seeds", "initial", "budget", "bald_samples", "width", "num_features", "batch_size", "epochs"),
+        "an integer of at least 1",
+        lambda v: _integer(v) and v >= 1,
+    ),
+    (
+        ("test_rows", "first_seed", "cycles", "depth", "workers"),
+        "an integer of at least 0",
+        lambda v: _integer(v) and v >= 0,
+    ),
+    (
+        ("spectral_bound", "kernel_scale", "ridge", "learning_rate"),
+        "a finite number above 0",
+        lambda v: _number(v) and v > 0,
+    ),
+    (("lam", "weight_decay"), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
+    (
+        ("minority_share", "minority_ratio", "momentum"),
+        "a number between 0 and 1",
+        lambda v: _number(v) and 0 <= v <= 1,
+    ),
+    (("optimizer",), "'sgd' or 'adam'", lambda v: v in ("sgd", "adam")),
+    (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
+)
 
 
 def check_config(config: dict) -> None:
@@ -22,27 +54,16 @@ def check_config(config: dict) -> None:
     Raises:
       ValueError: names the field, the value and what was expected.
     """
-    known = {*POSITIVE_INTEGERS, *NON_NEGATIVE_INTEGERS, *POSITIVE_NUMBERS, *NON_NEGATIVE_NUMBERS, *SHARES, *CHOICES, *OTHERS}
+    known = {field for fields, _, _ in RULES for field in fields}
     for field in sorted(config.keys() ^ known):
         raise ValueError(f"config.{field}: {'unknown field' if field in config else 'missing'}")
-    for field in POSITIVE_INTEGERS:
-        _check(config, field, isinstance(config[field], int) and config[field] >= 1, "an integer of at least 1")
-    for field in NON_NEGATIVE_INTEGERS:
-        _check(config, field, isinstance(config[field], int) and config[field] >= 0, "an integer of at least 0")
-    for field in POSITIVE_NUMBERS:
-        _check(config, field, 0 < config[field] < float("inf"), "a finite number above 0")
-    for field in NON_NEGATIVE_NUMBERS:
-        _check(config, field, 0 <= config[field] < float("inf"), "a finite number of at least 0")
-    for field in SHARES:
-        _check(config, field, 0 <= config[field] <= 1, "a number between 0 and 1")
-    for field, choices in CHOICES.items():
-        _check(config, field, config[field] in choices, f"one of {', '.join(choices)}")
-    strategies = config["strategies"]
-    _check(config, "strategies", isinstance(strategies, (tuple, list)) and strategies, "a tuple of names")
-    for name in strategies:
+    for fields, expected, is_right in RULES:
+        for field in fields:
+            if not is_right(config[field]):
+                raise ValueError(f"config.{field}: expected {expected}, got {config[field]!r}")
+    for name in config["strategies"]:
         if name not in STRATEGIES:
             raise ValueError(f"config.strategies: {name!r} is not one of {', '.join(STRATEGIES)}")
-    _check(config, "strategies", len(set(strategies)) == len(strategies), "each name once")
 
 
 def check_budget(config: dict, smallest_pool: int) -> None:
@@ -53,8 +74,3 @@ def check_budget(config: dict, smallest_pool: int) -> None:
             f"config.budget: {config['initial']} initial labels and {config['cycles']} cycles of "
             f"{config['budget']} need {needed} rows, the smallest pool has {smallest_pool}"
         )
-
-
-def _check(config, field, condition, expected):
-    if not condition:
-        raise ValueError(f"config.{field}: expected {expected}, got {config[field]!r}")

@@ -16,7 +16,9 @@ def manager(folder: pathlib.Path) -> ocp.CheckpointManager:
 def save(checkpoints: ocp.CheckpointManager, cycle: int, state: dict, records: list[dict]) -> None:
     """Writes a finished cycle; it is there whole or not at all."""
     state = jax.tree.map(np.asarray, state)
-    checkpoints.save(cycle, args=ocp.args.Composite(state=ocp.args.StandardSave(state), records=ocp.args.JsonSave(records)))
+    checkpoints.save(
+        cycle, args=ocp.args.Composite(state=ocp.args.StandardSave(state), records=ocp.args.JsonSave(records))
+    )
 
 
 def restore(checkpoints: ocp.CheckpointManager, template: dict) -> tuple[int, dict, list[dict]] | None:
@@ -45,5 +47,7 @@ def restore(checkpoints: ocp.CheckpointManager, template: dict) -> tuple[int, di
     except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
         folder = checkpoints.directory / str(cycle)
         reason = str(error).splitlines()[0][:200]
-        raise ValueError(f"checkpoint {folder} cannot be read ({reason}); delete it to go on from the one before") from error
+        raise ValueError(
+            f"checkpoint {folder} cannot be read ({reason}); delete it to go on from the one before"
+        ) from error
     return cycle, restored.state, restored.records

@@ -1,7 +1,6 @@
-"""What a run writes beside its checkpoints: JSON lines, its environment, its progress."""
+"""What a run tells of itself: its records, its progress, the machine it ran on."""
 
 import datetime
-import json
 import os
 import pathlib
 import platform
@@ -14,39 +13,16 @@ import jaxlib
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from experiments.summary import read_jsonl
+from experiments import files
 
 WRITE_EVERY_S = 5.0
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file under a temporary name and renames it, so that it is never half there."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def write_json(path: pathlib.Path, value: dict) -> None:
-    """Writes a JSON file, keys in the order given."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_json_lines(path: pathlib.Path, records: list[dict]) -> None:
-    """Writes one JSON object per line."""
-    write_text(path, "".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
-
-
-def append_json_line(path: pathlib.Path, record: dict) -> None:
-    """Adds one JSON object to a file of lines."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
 
 
 def environment() -> dict:
     """Versions, device and git revision, for `environment.json`."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        "arguments": sys.argv[1:],
         "python": platform.python_version(),
         "jax": jax.__version__,
         "jaxlib": jaxlib.__version__,
@@ -69,14 +45,14 @@ class Recorder:
         self._last_write = time.monotonic()
         self._records: dict[tuple, dict] = {}
         self._order = {name: i for i, name in enumerate(config["strategies"])}
-        if (folder / "metrics.jsonl").exists():
-            self._keep(read_jsonl(folder / "metrics.jsonl"))
+        self._keep(files.read_json_lines(folder / "metrics.jsonl"))
         self._bar = _progress(console)
         cycles = range(config["cycles"] + 1)
         lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
         self._task = self._bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
 
     def __enter__(self) -> "Recorder":
+        """Shows the bar."""
         self._bar.start()
         return self
 
@@ -93,7 +69,7 @@ class Recorder:
             text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
             self._bar.update(self._task, advance=record["num_labelled"], description=text)
         if timing is not None:
-            append_json_line(self._folder / "timings.jsonl", timing)
+            files.append_json_line(self._folder / "timings.jsonl", timing)
         if time.monotonic() - self._last_write > WRITE_EVERY_S:
             self._write()
 
@@ -104,7 +80,7 @@ class Recorder:
     def _write(self):
         if not self._records:
             return
-        write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
+        files.write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
         self._last_write = time.monotonic()
 
 
@@ -127,7 +103,9 @@ def _cpu_name():
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
 
 
 def _git(*args):

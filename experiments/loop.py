@@ -53,7 +53,9 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
         for cycle in range(first, config.cycles + 1):
             timing = {"strategy": "+".join(dict.fromkeys(lane.strategy for lane in lanes))}
             timing |= {"seeds": sorted({lane.seed for lane in lanes}), "cycle": cycle}
-            cycle_keys = [jnp.stack([jax.random.fold_in(k, cycle) for k in stream]) for stream in zip(*keys)]
+            cycle_keys = [
+                jnp.stack([jax.random.fold_in(k, cycle) for k in stream]) for stream in zip(*keys, strict=True)
+            ]
             streams = problem.Keys(*cycle_keys)
             count = config.initial + cycle * config.budget
             variables, points, picks = _one_cycle(programs, task, streams, buffer, count, cycle < config.cycles, timing)
@@ -86,9 +88,7 @@ def _one_cycle(programs, task, streams, buffer, count, queries, timing):
     picks = None
     if queries:
         pool = (task.inputs, task.raw, task.labels, task.available)
-        picks = timed(
-            "query_s", programs.query, streams.query, variables, *pool, indices, num, counts, task.lam
-        )
+        picks = timed("query_s", programs.query, streams.query, variables, *pool, indices, num, counts, task.lam)
     return variables, (info.loss, jax.device_get(points)), jax.device_get(picks)
 
 

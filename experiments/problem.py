@@ -107,7 +107,9 @@ def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
         labels=jnp.asarray(dataset.y_train[rows]),
         available=jnp.asarray(np.stack([pool.available for pool in pools])),
         rows=rows,
-        initial=np.stack([datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools)]),
+        initial=np.stack(
+            [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
+        ),
         variables=jax.tree.map(lambda *leaves: jnp.stack(leaves), *start),
         lam=jnp.asarray([config.lam if STRATEGIES[lane.strategy].balanced else 0.0 for lane in lanes]),
         x_test=jnp.asarray(x_test),
@@ -166,7 +168,9 @@ def _lanewise(function, in_axes, num_lanes):
         return jax.jit(jax.vmap(function, in_axes))
 
     def alone(*args):
-        args = [arg if axis is None else jax.tree.map(lambda x: x[0], arg) for arg, axis in zip(args, in_axes)]
+        args = [
+            arg if axis is None else jax.tree.map(lambda x: x[0], arg) for arg, axis in zip(args, in_axes, strict=True)
+        ]
         return jax.tree.map(lambda x: x[None], function(*args))
 
     return jax.jit(alone)

@@ -8,9 +8,7 @@ finished gets a report too, which says what it lacks.
 """
 
 import argparse
-import json
 import math
-import os
 import pathlib
 import re
 import string
@@ -21,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, summary
+from experiments import figures, files, summary
 
 RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
 BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
@@ -52,15 +50,13 @@ def write_report(workdir) -> pathlib.Path:
     """
     workdir = pathlib.Path(workdir)
     records = summary.load_records(workdir)
-    config, environment = _read_json(workdir / "config.json"), _read_json(workdir / "environment.json")
-    timings = summary.read_jsonl(workdir / "timings.jsonl") if (workdir / "timings.jsonl").is_file() else []
+    config, environment = files.read_json(workdir / "config.json"), files.read_json(workdir / "environment.json")
+    timings = files.read_json_lines(workdir / "timings.jsonl")
     figures.learning_curves(records, workdir / "curves.png")
     letters = string.ascii_uppercase if config.get("dataset") == "letter" else None
     has_classes = figures.class_counts(records, workdir / "classes.png", letters)
     path = workdir / "report.md"
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(_text(records, config, environment, timings, has_classes), encoding="utf-8")
-    os.replace(temporary, path)
+    files.write_text(path, _text(records, config, environment, timings, has_classes))
     return path
 
 
@@ -96,7 +92,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    dataset = _read_json(path.with_name("config.json")).get("dataset", "")
+    dataset = files.read_json(path.with_name("config.json")).get("dataset", "")
     Console().print(summary_table(summary.load_records(workdir), dataset), f"{path}", sep="\n")
     return 0
 
@@ -169,7 +165,12 @@ def _results(records, dataset: str) -> Iterator[tuple[str, str, list[tuple[str, 
 
 
 def _results_table(records, dataset: str) -> str:
-    header = ["strategy", "seeds", *(text for _, label, _ in RESULTS for text in (label, "paper", "diff.")), "F1 from 0"]
+    header = [
+        "strategy",
+        "seeds",
+        *(text for _, label, _ in RESULTS for text in (label, "paper", "diff.")),
+        "F1 from 0",
+    ]
     rows = []
     for name, seeds, cells in _results(records, dataset):
         with_start = summary.mean_over_seeds(records, name, "macro_f1", first_cycle=0).mean
@@ -224,18 +225,6 @@ def _times(timings: Sequence[dict]) -> str:
     rows = [[name, *(f"{s:.1f}" for s in seconds)] for name, seconds in totals.items()]
     intro = "## Time\n\nSeconds by stage, summed over `timings.jsonl`: what ran side by side adds up.\n\n"
     return intro + _table(header, rows)
-
-
-def _read_json(path: pathlib.Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: not a JSON object")
-    return content
 
 
 def _number(value: float, digits: int, sign: str = "") -> str:

@@ -22,7 +22,9 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in the workdir
 flags.mark_flags_as_required(["config", "workdir"])
 
 
-def run(config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool = False, overwrite: bool = False) -> list[dict]:
+def run(
+    config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool = False, overwrite: bool = False
+) -> list[dict]:
     """Runs every strategy of a config under every seed and writes the report.
 
     Args:
@@ -63,6 +65,7 @@ def run(config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool =
 
 
 def main(argv: list[str]) -> None:
+    """Command line: runs, prints the table, ends with exit code 1 and one line where something is wrong."""
     logging.set_verbosity(logging.ERROR)
     if len(argv) > 1:
         sys.exit(f"error: unexpected argument {argv[1]!r}; fields are changed with --config.FIELD=VALUE")

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from experiments import files
+
 LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 PAPER_RESULTS = pathlib.Path(__file__).with_name("paper_results.csv")
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
@@ -53,20 +55,6 @@ class Level(NamedTuple):
     reached: int
 
 
-def read_jsonl(path: pathlib.Path) -> list[dict]:
-    """One dict per line of a JSON-lines file; ValueError names the file and the line that is none."""
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno})") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"{path}, line {number}: not a JSON object")
-        rows.append(row)
-    return rows
-
-
 def _problem(record: dict) -> str | None:
     for field, kind in REQUIRED.items():
         if type(record.get(field)) is not kind:
@@ -95,7 +83,7 @@ def load_records(workdir) -> list[dict]:
     path = pathlib.Path(workdir) / "metrics.jsonl"
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    records = read_jsonl(path)
+    records = files.read_json_lines(path)
     if not records:
         raise ValueError(f"{path}: empty")
     first_line = {}

@@ -6,7 +6,7 @@ import json
 import pathlib
 import shutil
 
-from experiments import logs
+from experiments import files, logs
 
 WRITTEN = (
     "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png",
@@ -49,8 +49,8 @@ def claim(workdir: pathlib.Path, config: dict, *, resume: bool, overwrite: bool)
         if config_path.exists():
             _same_config(config_path, config)
         else:
-            logs.write_json(workdir / "environment.json", logs.environment())
-            logs.write_json(config_path, config)
+            files.write_json(workdir / "environment.json", logs.environment())
+            files.write_json(config_path, config)
         yield
 
 
@@ -61,10 +61,7 @@ def _clear(workdir):
 
 
 def _same_config(path, config):
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: is not JSON ({error})") from error
+    before = files.read_json(path)
     now = json.loads(json.dumps(config))
     for field in sorted((before.keys() | now.keys()).difference(FREE)):
         if before.get(field) != now.get(field):

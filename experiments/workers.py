@@ -14,9 +14,7 @@ from ml_collections import FrozenConfigDict
 from experiments.strategies import Lane
 
 
-def run_groups(
-    config: dict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, num_workers: int, on_cycle
-) -> None:
+def run_groups(config: dict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, num_workers: int, on_cycle) -> None:
     """Runs groups of lanes, the next one wherever a worker is free.
 
     A process of one thread on one core trains these small networks faster than two threads share one,

@@ -132,7 +132,5 @@ class TestBaldGaussian:
 
     def test_jit_equals_eager(self):
         eager = acquisition.bald_gaussian(jax.random.key(3), self.logits, self.variance, 20)
-        jitted = jax.jit(acquisition.bald_gaussian, static_argnums=3)(
-            jax.random.key(3), self.logits, self.variance, 20
-        )
+        jitted = jax.jit(acquisition.bald_gaussian, static_argnums=3)(jax.random.key(3), self.logits, self.variance, 20)
         np.testing.assert_allclose(jitted, eager, atol=1e-6)

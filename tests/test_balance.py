@@ -212,9 +212,9 @@ class TestSelectGreedy:
     def test_jit_with_traced_lambda_and_vmap_over_it(self):
         utility, probs, demand = instance(13, rows=20)
         lams = jnp.array([0.0, 0.1, 0.5, 2.0])
-        swept = jax.jit(
-            jax.vmap(lambda lam: balance.select_greedy(utility, probs, demand, lam, everything(20), 5))
-        )(lams)
+        swept = jax.jit(jax.vmap(lambda lam: balance.select_greedy(utility, probs, demand, lam, everything(20), 5)))(
+            lams
+        )
         for i, lam in enumerate(lams):
             np.testing.assert_array_equal(swept.indices[i], self.select(utility, probs, demand, lam, 5).indices)
         assert len(np.unique(swept.indices, axis=0)) > 1

@@ -27,6 +27,7 @@ def test_cycle(tmp_path):
 
 
 def test_needs_jax_and_numpy_alone():
-    code = "import sys, experiments.bench; print([m for m in ('flax', 'optax', 'ml_collections', 'rich', 'orbax') if m in sys.modules])"
+    heavy = ["flax", "optax", "ml_collections", "rich", "orbax"]
+    code = f"import sys, experiments.bench; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -38,9 +38,7 @@ def test_step_profile_is_exact_for_every_count(ratio):
     np.testing.assert_array_equal(profile, counts * fraction.numerator // fraction.denominator)
 
 
-@pytest.mark.parametrize(
-    ("ratio", "pool"), [(1.0, 50_000), (0.3, 34_250), (0.1, 29_750)], ids=["full", "0.3", "0.1"]
-)
+@pytest.mark.parametrize(("ratio", "pool"), [(1.0, 50_000), (0.3, 34_250), (0.1, 29_750)], ids=["full", "0.3", "0.1"])
 def test_pool_sizes_of_class_balanced_active_learning(ratio, pool):
     profile = imbalance.step_profile(jnp.full(10, 4500), jnp.arange(10) >= 5, ratio)
     assert 5000 + profile.sum() == pool

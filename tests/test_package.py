@@ -13,7 +13,16 @@ ROOT = pathlib.Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("build")
-    command = [sys.executable, "setup.py", "-q", "build", "--build-base", str(folder), "--build-lib", str(folder / "lib")]
+    command = [
+        sys.executable,
+        "setup.py",
+        "-q",
+        "build",
+        "--build-base",
+        str(folder),
+        "--build-lib",
+        str(folder / "lib"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "lib"
@@ -32,7 +41,9 @@ def test_the_installed_copy_finds_its_data(built, tmp_path):
         "print(alfamous_jax.__file__, d.load('letter', 26, 5000).x_train.shape)"
     )
     env = {**os.environ, "PYTHONPATH": str(built)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split(maxsplit=1) == [str(built / "alfamous_jax" / "__init__.py"), "(15000, 16)\n"]
 
 

@@ -23,7 +23,10 @@ def test_examples_run():
 
 def test_map_names_every_module():
     root = pathlib.Path(__file__).parents[1] / "alfamous_jax"
-    modules = {path.name for path in root.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__init__.py", "__pycache__"}
+    modules = {path.name for path in root.iterdir() if path.suffix == ".py" or path.is_dir()} - {
+        "__init__.py",
+        "__pycache__",
+    }
     mapped = {name.strip("/") for name in re.findall(r"`alfamous_jax/(\w+(?:\.py|/))`", README)}
     assert mapped == {name.strip("/") for name in modules}
 

@@ -1,5 +1,6 @@
 """The driver: runs, resumes byte for byte, compiles once, refuses bad input before writing."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -33,7 +34,15 @@ def tiny(**changes):
 def flags(workdir, *extra, **changes):
     fields = {**TINY, **changes}
     overrides = [f"--config.{name}={value}" for name, value in fields.items()]
-    return [sys.executable, "-m", "experiments.run", "--config=configs/letter.py", f"--workdir={workdir}", *overrides, *extra]
+    return [
+        sys.executable,
+        "-m",
+        "experiments.run",
+        "--config=configs/letter.py",
+        f"--workdir={workdir}",
+        *overrides,
+        *extra,
+    ]
 
 
 def lines(path):
@@ -71,7 +80,7 @@ def test_selected_rows_explain_the_counts(finished):
             own = [r for r in records if (r["strategy"], r["seed"]) == (strategy, seed)]
             picked = [row for record in own for row in record["selected"]]
             assert len(set(picked)) == len(picked)
-            for before, after in zip(own, own[1:]):
+            for before, after in itertools.pairwise(own):
                 gained = np.bincount(labels[before["selected"]], minlength=26)
                 np.testing.assert_array_equal(np.array(before["counts"]) + gained, after["counts"])
 
@@ -88,7 +97,9 @@ def test_killed_and_resumed_is_byte_identical(finished, tmp_path, waits):
     """Kills the driver once `timings.jsonl` has so many lines; its workers must go with it."""
     workdir = tmp_path / "killed"
     for wanted in waits:
-        process = subprocess.Popen(flags(workdir, "--resume"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            flags(workdir, "--resume"), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         while len(lines(workdir / "timings.jsonl")) < wanted or not (workdir / "config.json").exists():
             assert process.poll() is None, "the run ended before it was killed"
             time.sleep(0.02)
@@ -122,11 +133,19 @@ def _resume_as(workdir, **changes):
 
 
 def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
-    config = FrozenConfigDict(tiny(cycles=3, epochs=1))
-    for lane in (Lane("us", 0), Lane("us-cb", 0), Lane("us-cb", 1)):
-        loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: None)
+    config = FrozenConfigDict(tiny(cycles=3, epochs=1, lam=0.5))
+    alone, together = [], []
+    for lane in (Lane("us", 0), Lane("us-cb", 0)):
+        loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: alone.extend(records))
     programs = problem.build_programs(config, *STRATEGIES["us"][:2], 1)
     assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+
+    both = Lane("us", 0), Lane("us-cb", 0)
+    loop.run_lanes(config, both, tmp_path, lambda records, timing: together.extend(records))
+    programs = problem.build_programs(config, *STRATEGIES["us"][:2], 2)
+    assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+    firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
+    assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
 
 
 def test_groups():
@@ -141,10 +160,11 @@ def test_groups():
 BAD_CONFIGS = {
     "unknown field": ({"lamda": 1.0}, "config.lamda: unknown field"),
     "unknown strategy": ({"strategies": ("us", "badge")}, "config.strategies: 'badge' is not one of random, us"),
-    "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected each name once"),
+    "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),
     "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0, got -1.0"),
+    "text for a number": ({"ridge": "one"}, "config.ridge: expected a finite number above 0, got 'one'"),
     "no seeds": ({"seeds": 0}, "config.seeds: expected an integer of at least 1, got 0"),
-    "optimizer": ({"optimizer": "lion"}, "config.optimizer: expected one of sgd, adam, got 'lion'"),
+    "optimizer": ({"optimizer": "lion"}, "config.optimizer: expected .sgd. or .adam., got 'lion'"),
     "budget": ({"budget": 5000}, "config.budget: 26 initial labels and 2 cycles of 5000 need 10026 rows, the smallest"),
     "classes": ({"num_classes": 20}, r"letter.npz \(train\): labels must lie in 0..19, y\[\d+\] is 2\d"),
     "dataset": ({"dataset": "absent.npz"}, "dataset: no file absent.npz"),

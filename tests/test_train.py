@@ -53,7 +53,7 @@ def oracle(x, y, kernel, bias, epochs):
         probs /= probs.sum(1, keepdims=True)
         error = (probs - np.eye(3)[y]) / len(y)
         grads = [x.T @ error + DECAY * kernel, error.sum(0) + DECAY * bias]
-        trace = [g + MOMENTUM * t for g, t in zip(grads, trace)]
+        trace = [g + MOMENTUM * t for g, t in zip(grads, trace, strict=True)]
         kernel = kernel - rate * (grads[0] + MOMENTUM * trace[0])
         bias = bias - rate * (grads[1] + MOMENTUM * trace[1])
     return kernel, bias
@@ -132,7 +132,7 @@ def test_training_learns_and_leaves_random_features_alone(data):
     fitted, info = fit(jax.random.key(1), start, x, y, jnp.arange(60), jnp.int32(60))
     scores = train.evaluate(fitted, x, y, model=model, num_classes=3)
     assert scores.accuracy > 0.9 and scores.macro_f1 > 0.9 and info.loss[-1] < info.loss[0]
-    for a, b in zip(jax.tree.leaves(start["random_features"]), jax.tree.leaves(fitted["random_features"])):
+    for a, b in zip(*(jax.tree.leaves(v["random_features"]) for v in (start, fitted)), strict=True):
         np.testing.assert_array_equal(a, b)
     assert head_mean(fitted).shape == (3, 64)
 

@@ -50,7 +50,9 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
     elif {"x", "y"} <= arrays.keys():
         x, y = arrays["x"], arrays["y"]
         if not 0 < test_rows < len(x):
-            raise ValueError(f"{path}: test_rows must be between 1 and {len(x) - 1} for a file with x, y, got {test_rows}")
+            raise ValueError(
+                f"{path}: test_rows must be between 1 and {len(x) - 1} for a file with x, y, got {test_rows}"
+            )
         parts = [x[:-test_rows], y[:-test_rows], x[-test_rows:], y[-test_rows:]]
     else:
         raise ValueError(f"{path}: needs arrays x, y or x_train, y_train, x_test, y_test, has {', '.join(arrays)}")

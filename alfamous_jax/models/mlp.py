@@ -24,6 +24,7 @@ class SpectralDense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Inputs [N, inputs] -> outputs [N, features]."""
         in_dim = x.shape[-1]
         init = uniform_fan_in(in_dim**-0.5)
         kernel = self.param("kernel", init, (in_dim, self.features))
