@@ -18,12 +18,12 @@ def test_cycle(tmp_path):
     shown = bench("cycle", "--rows=300", "--features=32", "--classes=4", "--budget=5", f"--json={path}")
     result = json.loads(path.read_text())
     assert result["shape"] == {"rows": 300, "features": 32, "classes": 4, "budget": 5}
-    assert result["read_GBps"] > 0 and result["update_GBps"] > 0
-    assert len(result["rows"]) == 5
+    assert result["bandwidth_GBps"] > 0
+    assert len(result["rows"]) == 4
     for name, row in result["rows"].items():
         assert name in shown
         assert 0 < row["low_s"] <= row["median_s"] <= row["high_s"] and row["compile_s"] > 0
-    assert min(row["ratio_to_matvec"] for row in result["rows"].values()) <= 1
+    assert result["rows"]["bare Phi @ v"]["ratio_to_matvec"] == 1
 
 
 def test_needs_jax_and_numpy_alone():
