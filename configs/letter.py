@@ -3,8 +3,8 @@
     python -m experiments.run --config=configs/letter.py --workdir=runs/letter
 
     mode    what it runs                                             time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          TIME_DEMO
-    paper   all nine strategies, 10 seeds: the LETTER column         TIME_PAPER
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          3.5 minutes
+    paper   all nine strategies, 10 seeds: the LETTER column         36 minutes
     smoke   two strategies, 2 seeds, 3 cycles of 5 epochs            under a minute
 
 Choose a mode with --config=configs/letter.py:paper, override a field with --config.lam=0.5.

@@ -93,7 +93,8 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     dataset = files.read_json(path.with_name("config.json")).get("dataset", "")
-    Console().print(summary_table(summary.load_records(workdir), dataset), f"{path}", sep="\n")
+    Console().print(summary_table(summary.load_records(workdir), dataset))
+    print(path)
     return 0
 
 

@@ -75,9 +75,8 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
-    console = Console()
-    console.print(report.summary_table(records, CONFIG.value.dataset))
-    console.print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
+    Console().print(report.summary_table(records, CONFIG.value.dataset))
+    print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
 
 
 def _parse(argv):

@@ -213,7 +213,8 @@ def test_report_of_bare_records(tmp_path):
     assert "classes.png" not in text and not (tmp_path / "classes.png").exists()
 
 
-def test_command_line_prints_the_table(run, capsys):
+def test_command_line_prints_the_table(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert report.main([str(run)]) == 0
     printed = capsys.readouterr().out
     assert "us-alfamous" in printed and ".633±.088" in printed and "report.md" in printed
