@@ -53,3 +53,10 @@ def test_training_calls_move_the_singular_vectors_and_evaluation_does_not():
     assert largest > 0.5
     again = layer.apply(moving, jnp.eye(9), train=False) - start["params"]["bias"]
     np.testing.assert_array_equal(out, again)
+
+
+def test_images_are_flattened():
+    model = SNGP(ResidualMLP(8, 1), num_classes=3, num_features=16)
+    images = np.random.default_rng(1).normal(size=(4, 5, 6)).astype(np.float32)
+    start = model.init(jax.random.key(0), images)
+    np.testing.assert_array_equal(model.apply(start, images).phi, model.apply(start, images.reshape(4, 30)).phi)

@@ -49,7 +49,8 @@ class ResidualMLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-        """Inputs [N, inputs] -> features [N, width] and the features after every stage."""
+        """Inputs [N, ...], flattened -> features [N, width] and the features after every stage."""
+        x = x.reshape(x.shape[0], -1)
         init = uniform_fan_in(x.shape[-1] ** -0.5)
         h = nn.relu(nn.Dense(self.width, kernel_init=init, bias_init=init)(x))
         stages = [h]
