@@ -53,14 +53,20 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
         for cycle in range(first, config.cycles + 1):
             timing = {"strategy": "+".join(dict.fromkeys(lane.strategy for lane in lanes))}
             timing |= {"seeds": sorted({lane.seed for lane in lanes}), "cycle": cycle}
-            cycle_keys = [
-                jnp.stack([jax.random.fold_in(k, cycle) for k in stream]) for stream in zip(*keys, strict=True)
-            ]
-            streams = problem.Keys(*cycle_keys)
+            streams = problem.Keys(
+                *(jnp.stack([jax.random.fold_in(key, cycle) for key in stream]) for stream in zip(*keys, strict=True))
+            )
             count = config.initial + cycle * config.budget
-            variables, points, picks = _one_cycle(programs, task, streams, buffer, count, cycle < config.cycles, timing)
-            _refuse_trouble(lanes, cycle, points, picks, config.budget)
-            new = [_record(config, task, lane, cycle, count, buffer, points, picks, i) for i, lane in enumerate(lanes)]
+            labelled = np.take_along_axis(np.asarray(task.labels), buffer[:, :count], axis=1)
+            counts = np.stack([np.bincount(labels, minlength=config.num_classes) for labels in labelled])
+            variables, loss, scores, picks = _one_cycle(
+                programs, task, streams, buffer, counts, cycle < config.cycles, timing
+            )
+            new = []
+            for i, lane in enumerate(lanes):
+                of_lane = jax.tree.map(lambda x, i=i: x[i], (loss, scores, picks))
+                _refuse_trouble(lane, cycle, of_lane[0], of_lane[2], config.budget)
+                new.append(_record(lane, cycle, counts[i], *of_lane[1:], task.rows[i]))
             if picks is not None:
                 buffer[:, count : count + config.budget] = picks.indices
             records = records + new
@@ -70,7 +76,7 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             on_cycle(new, timing)
 
 
-def _one_cycle(programs, task, streams, buffer, count, queries, timing):
+def _one_cycle(programs, task, streams, buffer, counts, queries, timing):
     """Trains and evaluates, and queries unless it is the last cycle; times go into `timing`."""
 
     def timed(name, function, *args):
@@ -79,52 +85,40 @@ def _one_cycle(programs, task, streams, buffer, count, queries, timing):
         timing[name] = round(time.perf_counter() - start, 4)
         return result
 
-    counts = _class_counts(task, buffer, count)
-    indices, num = jnp.asarray(buffer), jnp.int32(count)
+    indices, count = jnp.asarray(buffer), jnp.int32(counts[0].sum())
+    counts = jnp.asarray(counts, jnp.int32)
     variables, info = timed(
-        "train_s", programs.train, streams.train, task.variables, task.inputs, task.labels, indices, num
+        "train_s", programs.train, streams.train, task.variables, task.inputs, task.labels, indices, count
     )
-    points = timed("evaluate_s", programs.evaluate, variables, task.x_test, task.y_test, counts)
+    scores = timed("evaluate_s", programs.evaluate, variables, task.x_test, task.y_test, counts)
     picks = None
     if queries:
         pool = (task.inputs, task.raw, task.labels, task.available)
-        picks = timed("query_s", programs.query, streams.query, variables, *pool, indices, num, counts, task.lam)
-    return variables, (info.loss, jax.device_get(points)), jax.device_get(picks)
+        picks = timed("query_s", programs.query, streams.query, variables, *pool, indices, count, counts, task.lam)
+    return variables, *jax.device_get((info.loss, scores, picks))
 
 
-def _class_counts(task, buffer, count):
-    labels = np.take_along_axis(np.asarray(task.labels), buffer[:, :count], axis=1)
-    return jnp.asarray(np.stack([np.bincount(row, minlength=_num_classes(task)) for row in labels]), jnp.int32)
+def _refuse_trouble(lane, cycle, loss, picks, budget):
+    where = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}"
+    if not np.isfinite(loss).all():
+        raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
+    if picks is not None and picks.num_invalid:
+        raise ValueError(f"{where}: {picks.num_invalid} pool rows have a NaN or infinite utility")
+    if picks is not None and picks.num_selected < budget:
+        raise ValueError(f"{where}: the pool has only {picks.num_selected} rows left for a budget of {budget}")
 
 
-def _num_classes(task):
-    return task.variables["params"]["head"]["kernel"].shape[-1]
-
-
-def _refuse_trouble(lanes, cycle, points, picks, budget):
-    for i, lane in enumerate(lanes):
-        where = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}"
-        if not np.isfinite(points[0][i]).all():
-            raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
-        if picks is not None and picks.num_invalid[i]:
-            raise ValueError(f"{where}: {picks.num_invalid[i]} pool rows have a NaN or infinite utility")
-        if picks is not None and picks.num_selected[i] < budget:
-            raise ValueError(f"{where}: the pool has only {picks.num_selected[i]} rows left for a budget of {budget}")
-
-
-def _record(config, task, lane, cycle, count, buffer, points, picks, i):
-    scores = points[1]
-    labelled = np.asarray(task.labels[i])[buffer[i, :count]]
+def _record(lane, cycle, counts, scores, picks, rows):
     return {
         "strategy": lane.strategy,
         "seed": lane.seed,
         "cycle": cycle,
-        "num_labelled": count,
-        **{name: _number(getattr(scores, name)[i]) for name in scores._fields},
-        "counts": np.bincount(labelled, minlength=config.num_classes).tolist(),
-        "ed_diversity": None if picks is None else _number(picks.ed_diversity[i]),
-        "kl_diversity": None if picks is None else _number(picks.kl_diversity[i]),
-        "selected": [] if picks is None else task.rows[i][picks.indices[i]].tolist(),
+        "num_labelled": int(counts.sum()),
+        **{name: _number(score) for name, score in scores._asdict().items()},
+        "counts": counts.tolist(),
+        "ed_diversity": None if picks is None else _number(picks.ed_diversity),
+        "kl_diversity": None if picks is None else _number(picks.kl_diversity),
+        "selected": [] if picks is None else rows[picks.indices].tolist(),
     }
 
 

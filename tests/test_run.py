@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -17,7 +18,7 @@ import pytest
 from ml_collections import FrozenConfigDict
 
 from configs.letter import get_config
-from experiments import loop, problem
+from experiments import loop, problem, workers
 from experiments.run import run
 from experiments.strategies import STRATEGIES, Lane, groups
 
@@ -243,6 +244,19 @@ def test_two_runs_cannot_share_a_workdir(finished, tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ValueError, match="another process is running there"):
             run(tiny(), workdir, resume=True)
+
+
+def test_training_that_diverges_says_where(tmp_path):
+    with pytest.raises(ValueError, match="us, seed 0, cycle 0: the training loss is not finite; lower config.learning"):
+        run(tiny(learning_rate=1e30, cycles=0, seeds=1, strategies=("us",)), tmp_path / "run")
+
+
+def test_a_killed_worker_is_noticed():
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=os._exit, args=(3,))
+    worker.start()
+    with pytest.raises(RuntimeError, match="a worker process ended with exit code 3"):
+        workers._listen([worker], context.Queue(), lambda *event: None)
 
 
 COMMAND_LINES = {
