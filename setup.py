@@ -31,7 +31,7 @@ setup(
     ],
     extras_require={
         "experiments": EXPERIMENTS,
-        "data": ["importlib_resources", "tensorflow-datasets[array_record]>=4.9.9"],
+        "data": ["importlib_resources", "tensorflow-datasets>=4.9.9"],
         "test": [*EXPERIMENTS, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
     },
 )
