@@ -231,7 +231,7 @@ def acquire(
         labels=revealed.ravel(),
         utility=info.utility.ravel(),
         num_selected=jnp.sum(info.num_selected),
-        num_invalid=info.num_invalid[0],
+        num_invalid=jnp.max(info.num_invalid),
     )
 
 

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: unexpected argument {argv[1]!r}; fields are changed with --config.FIELD=VALUE")
     try:
         records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
