@@ -4,7 +4,8 @@ The programme of CBAL (Eq. 8) and AL-FaMoUS (Eq. 3), to be minimised over batche
 
     f(z) = -u'z + lam || demand - P'z ||_1
 
-Here are its objective, the exact single pick and the greedy batch.
+Here are its objective, the exact single pick, the greedy batch and the exact batch for one-hot P; the batch
+by linear programming, with a certificate, is in `balance_lp`.
 """
 
 from functools import partial
@@ -24,7 +25,7 @@ class Selection(NamedTuple):
     objective: jax.Array  # [], f at the batch
     bound: jax.Array  # [], no batch has a lower f; -inf where the method certifies nothing
     num_selected: jax.Array  # []
-    num_invalid: jax.Array  # [], available rows passed over for a NaN or an infinity
+    num_invalid: jax.Array  # [], available rows passed over for a NaN, an infinity or a negative probability
 
 
 def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
@@ -99,39 +100,131 @@ def select_one(
     return sequential.best(scores, available & jnp.isfinite(scores))
 
 
-@partial(jax.jit, static_argnames="budget")
 def select_greedy(
     utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
 ) -> Selection:
     """A batch by the best marginal gain, one row at a time; top-b by utility when lam is 0.
 
+    Gains never rise as picks accumulate, so they are evaluated lazily; the picks are those of evaluating all
+    rows every time.
+
     Args:
       utility: [N].
-      probs: class probabilities [N, K].
+      probs: class probabilities [N, K], non-negative.
       demand: [K].
-      lam: [].
+      lam: [], >= 0.
       available: [N].
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
 
     Returns:
       the selection, its bound -inf. Greedy ignores a class's demand until less than one row of it is
       left, so at large lam it can be several percent off the optimum.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
+        a negative probability only count as invalid.
     """
+    check_shapes(utility, probs, demand, available, budget)
+    selection = _select_greedy(utility, probs, demand, lam, available, budget)
+    refuse_negative(selection, probs, lam, available)
+    return selection
+
+
+@partial(jax.jit, static_argnames=("budget", "num_classes"))
+def _select_pseudo_label(utility, labels, demand, lam, available, budget, num_classes):
+    size = utility.shape[0]
+    valid = available & jnp.isfinite(utility) & (labels >= 0) & (labels < num_classes)
+    key = jnp.where(valid, labels, num_classes)
+    key, _, rows = jax.lax.sort((key, -utility, jnp.arange(size)), num_keys=2, is_stable=True)
+    place = jnp.arange(size) - jnp.searchsorted(key, key)  # how many of its class come before a row
+    left = jnp.append(demand, 0.0)[key] - place
+    # |left| - |left - 1|: one row of a class that is short by `left` takes that much off the L1 term.
+    gains = jnp.where(key < num_classes, utility[rows] + lam * jnp.clip(2 * left - 1, -1, 1), -jnp.inf)
+    gains, indices = jax.lax.top_k(jnp.zeros_like(utility).at[rows].set(gains), min(budget, size))
+    indices = jnp.pad(jnp.where(gains > -jnp.inf, indices, -1), (0, max(budget - size, 0)), constant_values=-1)
+    picked = indices >= 0
+    counts = jnp.zeros(num_classes + 1).at[jnp.where(picked, labels[indices], num_classes)].add(1)[:num_classes]
+    gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
+    value = -gained + lam * jnp.sum(jnp.abs(demand - counts))
+    size_of_terms = jnp.sum(jnp.where(picked, jnp.abs(utility[indices]), 0.0)) + lam * jnp.sum(demand + counts)
+    return Selection(
+        indices=indices.astype(jnp.int32),
+        objective=value,
+        bound=value - 2 * jnp.finfo(utility.dtype).eps * size_of_terms,
+        num_selected=jnp.sum(picked),
+        num_invalid=jnp.sum(available & ~valid),
+    )
+
+
+def select_pseudo_label(
+    utility: jax.Array, labels: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
+) -> Selection:
+    """The exact batch when P is one-hot (Entropy-L1-pseudo-label of CBAL), in closed form.
+
+    A class gives its rows in the order of their utility, and the gain of each further row never rises, so the
+    b largest gains over all classes are the optimum.
+
+    Args:
+      utility: [N].
+      labels: the class that each row is taken to be, argmax of its probabilities [N].
+      demand: [K].
+      lam: [], >= 0.
+      available: [N]; rows with a utility that is not finite or a label outside 0..K-1 are passed over as well.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+
+    Returns:
+      the selection, largest gain first; ties go to the lowest index. Its bound is its objective less rounding.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam.
+    """
+    chex.assert_rank([utility, labels, demand, available], 1)
+    chex.assert_equal_shape([utility, labels, available])
+    _check_budget(budget)
+    _refuse_negative_lam(lam)
+    return _select_pseudo_label(utility, labels, demand, lam, available, budget, demand.shape[0])
+
+
+def check_shapes(utility, probs, demand, available, budget: int) -> None:
+    """Refuses arrays that do not fit together and an impossible budget, at trace time."""
     chex.assert_rank([utility, probs, demand, available], [1, 2, 1, 1])
     chex.assert_equal_shape_prefix([utility, probs, available], 1)
+    chex.assert_shape(demand, (probs.shape[1],))
+    _check_budget(budget)
+
+
+def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array, available: jax.Array) -> None:
+    """Raises a ValueError for a negative lam or probability where the numbers are known, outside a trace."""
+    _refuse_negative_lam(lam)
+    if isinstance(selection.num_invalid, jax.core.Tracer) or not selection.num_invalid:
+        return
+    lowest = jnp.min(jnp.where(available[:, None] & ~jnp.isnan(probs), probs, 0.0), axis=1)
+    if jnp.any(lowest < 0):
+        row = int(jnp.argmax(lowest < 0))
+        raise ValueError(f"probs must not be negative, row {row} has {lowest[row]}")
+
+
+def _refuse_negative_lam(lam):
+    if not isinstance(lam, jax.core.Tracer) and jnp.any(jnp.asarray(lam) < 0):
+        raise ValueError(f"lam must be at least 0, got {lam}")
+
+
+def _check_budget(budget):
     if budget < 1:
         raise ValueError(f"budget must be at least 1, got {budget}")
-    valid = jnp.isfinite(marginal(utility, probs, demand, lam))
-    if budget == 1:
-        indices = select_one(utility, probs, demand, lam, available)[None]
-    else:
-        _, indices = sequential.greedy(
-            demand,
-            score=lambda residual: marginal(utility, probs, residual, lam),
-            update=lambda residual, index: residual - probs[index],
-            available=available & valid,
-            budget=budget,
-        )
+
+
+@partial(jax.jit, static_argnames="budget")
+def _select_greedy(utility, probs, demand, lam, available, budget):
+    valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0)
+    _, indices = sequential.lazy_greedy(
+        demand,
+        score=lambda residual, rows: marginal(*rows, residual, lam),
+        update=lambda residual, row: residual - row[1],
+        data=(utility, probs),
+        available=available & valid,
+        budget=budget,
+    )
     return Selection(
         indices=indices,
         objective=objective(indices, utility, probs, demand, lam),

@@ -17,7 +17,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, balance, laplace, updates
+from alfamous_jax import acquisition, balance, balance_lp, laplace, updates
 from alfamous_jax.laplace import HIGHEST, Posterior
 
 Utility = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -96,7 +96,7 @@ def query(
       key: for `random` and `bald`; one key for all queries of a cycle compares them under the same draws.
       utility: a name in `UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
       lam: weight of the class balance; 0 is pure utility.
-      num: how many rows, static. One is exact, more are chosen greedily.
+      num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
 
     Returns:
       indices [num], -1 where no row is left, and the info.
@@ -105,9 +105,15 @@ def query(
     utilities = _named(utility)(state.logits, state.variance, key)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
-    selection = balance.select_greedy(utilities, probs, demand, lam, state.available, num)
-    picked = jnp.where(selection.indices >= 0, utilities[selection.indices], -jnp.inf)
-    return selection.indices, QueryInfo(picked, selection.num_selected, selection.num_invalid)
+    if num == 1:
+        indices = balance.select_one(utilities, probs, demand, lam, state.available)[None]
+        valid = jnp.isfinite(balance.marginal(utilities, probs, demand, lam))
+        num_invalid = jnp.sum(state.available & ~valid)
+    else:
+        selection = balance_lp.select_batch(utilities, probs, demand, lam, state.available, num)
+        indices, num_invalid = selection.indices, selection.num_invalid
+    picked = jnp.where(indices >= 0, utilities[indices], -jnp.inf)
+    return indices, QueryInfo(picked, jnp.sum(indices >= 0), num_invalid)
 
 
 @jax.jit

@@ -12,7 +12,8 @@ PACKAGE = "alfamous_jax"
 LAYERS = [
     {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance"},
     {"laplace", "balance"},
-    {"updates"},
+    {"updates", "lp_pool", "lp_dual", "local_search"},
+    {"balance_lp"},
     {"cycle"},
     {"models"},
     {"train"},
