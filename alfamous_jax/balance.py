@@ -14,6 +14,7 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from alfamous_jax import sequential
 
@@ -205,7 +206,7 @@ def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array, avai
 
 
 def _refuse_negative_lam(lam):
-    if not isinstance(lam, jax.core.Tracer) and jnp.any(jnp.asarray(lam) < 0):
+    if not isinstance(lam, jax.core.Tracer) and np.any(np.asarray(lam) < 0):
         raise ValueError(f"lam must be at least 0, got {lam}")
 
 

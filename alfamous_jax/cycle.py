@@ -80,6 +80,17 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
     return PoolState(posterior, logits, variance, available, counts)
 
 
+def score(state: PoolState, key: jax.Array, utility: str | Utility) -> tuple[jax.Array, jax.Array]:
+    """What a query weighs: the utility of every row [N] and its class probabilities [N, K].
+
+    Args:
+      state: the pool as it is known now.
+      key, utility: see `query`.
+    """
+    probs = laplace.mean_field(state.logits, state.variance)
+    return _named(utility)(state.logits, state.variance, key), probs
+
+
 @partial(jax.jit, static_argnames=("utility", "num"))
 def query(
     state: PoolState,
@@ -101,8 +112,7 @@ def query(
     Returns:
       indices [num], -1 where no row is left, and the info.
     """
-    probs = laplace.mean_field(state.logits, state.variance)
-    utilities = _named(utility)(state.logits, state.variance, key)
+    utilities, probs = score(state, key, utility)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:

@@ -5,14 +5,16 @@
     mode    what it runs                                             time on 2 cores
     (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          3.5 minutes
     paper   all nine strategies, 10 seeds: the LETTER column         36 minutes
+    batch   us-alfamous asking for 1 to 32 rows at a time; 5 seeds   20 minutes
     smoke   two strategies, 2 seeds, 3 cycles of 5 epochs            under a minute
 
-Choose a mode with --config=configs/letter.py:paper, override a field with --config.lam=0.5.
+Choose a mode with --config=configs/letter.py:paper, override a field with --config.lam=0.5; --config.lam=auto
+chooses lam from --config.lam_grid by the paper's rule. us-alfamous@8 asks for 8 rows before it updates.
 Expected macro F1, mean over the cycles (paper): random .414, us .512, us-cb .525, us-fbu .597,
 us-alfamous .609, bald .500, bald-cb .492, bald-fbu .572, bald-alfamous .591.
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -33,7 +35,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.initial = 32
     config.budget = 32
     config.cycles = 20
-    config.lam = 0.1
+    config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
+    config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
     config.bald_samples = 100
 
     # SNGP
@@ -60,10 +63,13 @@ def get_config(mode: str = "") -> ConfigDict:
         us_and_bald = tuple(f"{base}{suffix}" for base in ("us", "bald") for suffix in ("", "-cb", "-fbu", "-alfamous"))
         config.strategies = ("random", *us_and_bald)
         config.seeds = 10
+    elif mode == "batch":
+        config.strategies = ("us-cb", "us-fbu", *(f"us-alfamous@{size}" for size in (1, 2, 4, 8, 16, 32)))
+        config.seeds = 5
     elif mode == "smoke":
         config.strategies = ("us", "us-alfamous")
         config.cycles = 3
         config.epochs = 5
     elif mode:
-        raise ValueError(f"mode must be 'paper' or 'smoke', got {mode!r}")
+        raise ValueError(f"mode must be 'paper', 'batch' or 'smoke', got {mode!r}")
     return config

@@ -1,6 +1,6 @@
 """Checks of a config before anything is written."""
 
-from experiments.strategies import STRATEGIES
+from experiments.strategies import strategy
 
 
 def _integer(value):
@@ -34,7 +34,13 @@ RULES = (
         "a finite number above 0",
         lambda v: _number(v) and v > 0,
     ),
-    (("lam", "weight_decay"), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
+    (("weight_decay",), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
+    (("lam",), "a finite number of at least 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v >= 0)),
+    (
+        ("lam_grid",),
+        "a tuple of different numbers above 0",
+        lambda v: isinstance(v, (tuple, list)) and all(_number(x) and x > 0 for x in v) and 0 < len(v) == len(set(v)),
+    ),
     (
         ("minority_share", "minority_ratio", "momentum"),
         "a number between 0 and 1",
@@ -62,8 +68,12 @@ def check_config(config: dict) -> None:
             if not is_right(config[field]):
                 raise ValueError(f"config.{field}: expected {expected}, got {config[field]!r}")
     for name in config["strategies"]:
-        if name not in STRATEGIES:
-            raise ValueError(f"config.strategies: {name!r} is not one of {', '.join(STRATEGIES)}")
+        try:
+            size = strategy(name).minibatch
+        except ValueError as error:
+            raise ValueError(f"config.strategies: {error}") from None
+        if size is not None and config["budget"] % size:
+            raise ValueError(f"config.strategies: {name!r}: {size} does not divide config.budget {config['budget']}")
 
 
 def check_budget(config: dict, smallest_pool: int) -> None:

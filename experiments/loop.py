@@ -4,6 +4,7 @@ import math
 import pathlib
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from experiments import checkpoint, problem
-from experiments.strategies import STRATEGIES, Lane
+from experiments.strategies import Lane, strategy
 
 OnCycle = Callable[[list[dict], dict | None], None]
 
@@ -38,17 +39,19 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
       ValueError: a damaged checkpoint, a NaN in training or in the pool; names where.
     """
     task = problem.build_problem(config, lanes)
-    strategy = STRATEGIES[lanes[0].strategy]
-    programs = problem.build_programs(config, strategy.utility, strategy.sequential, len(lanes))
+    programs = problem.build_programs(config, strategy(lanes[0].strategy)._replace(balanced=False), len(lanes))
     keys = [problem.seed_keys(lane.seed) for lane in lanes]
     buffer = np.zeros((len(lanes), config.initial + config.cycles * config.budget), np.int32)
     buffer[:, : config.initial] = task.initial
+    balanced = [strategy(lane.strategy).balanced for lane in lanes]
+    lams = [config.lam if on and config.lam != "auto" else 0.0 for on in balanced]
     records, first = [], 0
 
     with checkpoint.manager(folder / group_name(lanes)) as checkpoints:
         saved = checkpoint.restore(checkpoints, {"indices": buffer, "variables": task.variables})
         if saved is not None:
             first, buffer, records = saved[0] + 1, np.array(saved[1]["indices"]), saved[2]
+            lams = [next(r["lam"] for r in records if (r["strategy"], r["seed"]) == lane) for lane in lanes]
             on_cycle(records, None)
         for cycle in range(first, config.cycles + 1):
             timing = {"strategy": "+".join(dict.fromkeys(lane.strategy for lane in lanes))}
@@ -59,14 +62,24 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             count = config.initial + cycle * config.budget
             labelled = np.take_along_axis(np.asarray(task.labels), buffer[:, :count], axis=1)
             counts = np.stack([np.bincount(labels, minlength=config.num_classes) for labels in labelled])
-            variables, loss, scores, picks = _one_cycle(
-                programs, task, streams, buffer, counts, cycle < config.cycles, timing
-            )
+            now = _Now(streams, jnp.asarray(buffer), jnp.int32(count), jnp.asarray(counts, jnp.int32))
+            variables, loss, scores = _train(programs, task, now, timing)
+            picks = curves = None
+            if cycle < config.cycles:
+                if cycle == 0 and config.lam == "auto" and any(balanced):
+                    chosen, curves = _choose_lambda(programs, task, now, variables, timing)
+                    nearest = [min(config.lam_grid, key=lambda x, lam=lam: abs(x - lam)) for lam in chosen]
+                    lams = [lam if on else 0.0 for lam, on in zip(nearest, balanced, strict=True)]
+                picks = _query(programs, task, now, variables, jnp.asarray(lams), timing)
             new = []
             for i, lane in enumerate(lanes):
                 of_lane = jax.tree.map(lambda x, i=i: x[i], (loss, scores, picks))
                 _refuse_trouble(lane, cycle, of_lane[0], of_lane[2], config.budget)
-                new.append(_record(lane, cycle, counts[i], *of_lane[1:], task.rows[i]))
+                new.append(_record(lane, cycle, lams[i], counts[i], *of_lane[1:], task.rows[i]))
+                if curves is not None and balanced[i]:
+                    new[-1]["lam_curve"] = {
+                        name: [_number(x) for x in getattr(curves, name)[i]] for name in ("lam", "l1", "utility")
+                    }
             if picks is not None:
                 buffer[:, count : count + config.budget] = picks.indices
             records = records + new
@@ -76,26 +89,38 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             on_cycle(new, timing)
 
 
-def _one_cycle(programs, task, streams, buffer, counts, queries, timing):
-    """Trains and evaluates, and queries unless it is the last cycle; times go into `timing`."""
+class _Now(NamedTuple):
+    """What the steps of a cycle share; the first axis is the lane."""
 
-    def timed(name, function, *args):
-        start = time.perf_counter()
-        result = jax.block_until_ready(function(*args))
-        timing[name] = round(time.perf_counter() - start, 4)
-        return result
+    streams: problem.Keys
+    indices: jax.Array  # labelled, padded
+    count: jax.Array
+    counts: jax.Array
 
-    indices, count = jnp.asarray(buffer), jnp.int32(counts[0].sum())
-    counts = jnp.asarray(counts, jnp.int32)
-    variables, info = timed(
-        "train_s", programs.train, streams.train, task.variables, task.inputs, task.labels, indices, count
-    )
-    scores = timed("evaluate_s", programs.evaluate, variables, task.x_test, task.y_test, counts)
-    picks = None
-    if queries:
-        pool = (task.inputs, task.raw, task.labels, task.available)
-        picks = timed("query_s", programs.query, streams.query, variables, *pool, indices, count, counts, task.lam)
-    return variables, *jax.device_get((info.loss, scores, picks))
+
+def _timed(timing, name, function, *args):
+    """Calls and waits; the time goes into `timing`."""
+    start = time.perf_counter()
+    result = jax.block_until_ready(function(*args))
+    timing[name] = round(time.perf_counter() - start, 4)
+    return result
+
+
+def _train(programs, task, now, timing):
+    labelled = (task.inputs, task.labels, now.indices, now.count)
+    variables, info = _timed(timing, "train_s", programs.train, now.streams.train, task.variables, *labelled)
+    scores = _timed(timing, "evaluate_s", programs.evaluate, variables, task.x_test, task.y_test, now.counts)
+    return variables, *jax.device_get((info.loss, scores))
+
+
+def _choose_lambda(programs, task, now, variables, timing):
+    pool = (task.inputs, task.available, now.indices, now.count, now.counts)
+    return jax.device_get(_timed(timing, "lambda_s", programs.choose_lambda, now.streams.query, variables, *pool))
+
+
+def _query(programs, task, now, variables, lams, timing):
+    pool = (task.inputs, task.raw, task.labels, task.available, now.indices, now.count, now.counts, lams)
+    return jax.device_get(_timed(timing, "query_s", programs.query, now.streams.query, variables, *pool))
 
 
 def _refuse_trouble(lane, cycle, loss, picks, budget):
@@ -108,11 +133,12 @@ def _refuse_trouble(lane, cycle, loss, picks, budget):
         raise ValueError(f"{where}: the pool has only {picks.num_selected} rows left for a budget of {budget}")
 
 
-def _record(lane, cycle, counts, scores, picks, rows):
+def _record(lane, cycle, lam, counts, scores, picks, rows):
     return {
         "strategy": lane.strategy,
         "seed": lane.seed,
         "cycle": cycle,
+        "lam": lam,
         "num_labelled": int(counts.sum()),
         **{name: _number(score) for name, score in scores._asdict().items()},
         "counts": counts.tolist(),

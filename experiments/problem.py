@@ -9,10 +9,10 @@ import numpy as np
 import optax
 from ml_collections import FrozenConfigDict
 
-from alfamous_jax import acquisition, cycle, datasets, laplace, metrics, train
+from alfamous_jax import acquisition, balance, balance_lp, cycle, datasets, laplace, metrics, train
 from alfamous_jax.models.mlp import ResidualMLP
 from alfamous_jax.models.sngp import SNGP, head_mean
-from experiments.strategies import STRATEGIES, Lane
+from experiments.strategies import Lane, Strategy
 
 
 class Keys(NamedTuple):
@@ -35,7 +35,6 @@ class Problem(NamedTuple):
     rows: np.ndarray  # [G, N], rows of the training set
     initial: np.ndarray  # [G, b0], positions in the pool
     variables: Any  # leaves [G, ...], where every training starts
-    lam: jax.Array  # [G]
     x_test: jax.Array
     y_test: jax.Array
 
@@ -66,6 +65,7 @@ class Programs(NamedTuple):
     train: Any
     evaluate: Any
     query: Any
+    choose_lambda: Any  # used once, with config.lam = "auto"
 
 
 def seed_keys(seed: int) -> Keys:
@@ -111,18 +111,16 @@ def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
             [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
         ),
         variables=jax.tree.map(lambda *leaves: jnp.stack(leaves), *start),
-        lam=jnp.asarray([config.lam if STRATEGIES[lane.strategy].balanced else 0.0 for lane in lanes]),
         x_test=jnp.asarray(x_test),
         y_test=jnp.asarray(dataset.y_test),
     )
 
 
 @lru_cache
-def build_programs(config: FrozenConfigDict, utility: str, sequential: bool, num_lanes: int) -> Programs:
-    """Jits the three steps of a cycle; strategies that differ in lam alone get the same ones."""
+def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) -> Programs:
+    """Jits the steps of a cycle; pass strategies that differ in `balanced` alone as one, and they share them."""
     model = build_model(config)
-    if utility == "bald":
-        utility = _bald(config.bald_samples)
+    utility = _bald(config.bald_samples) if setting.utility == "bald" else setting.utility
     fit = partial(
         train.fit,
         model=model,
@@ -137,24 +135,36 @@ def build_programs(config: FrozenConfigDict, utility: str, sequential: bool, num
         cbi = metrics.class_balance_index
         return Scores(*test, cbi(counts, "minmax"), cbi(counts, "sum"), metrics.l1_score(counts))
 
-    def query(key, variables, inputs, raw, labels, available, indices, count, counts, lam):
+    def look(variables, inputs, available, indices, count):
         phi = model.apply(variables, inputs).phi
         known = jnp.arange(indices.size) < count
         posterior = laplace.fit(head_mean(variables), phi[indices], known, config.ridge)
-        available = available.at[jnp.where(known, indices, available.size)].set(False, mode="drop")
+        return phi, posterior, available.at[jnp.where(known, indices, available.size)].set(False, mode="drop")
+
+    def query(key, variables, inputs, raw, labels, available, indices, count, counts, lam):
+        phi, posterior, available = look(variables, inputs, available, indices, count)
         _, info = cycle.run(
             key, posterior, phi, labels, available, counts,
             utility=utility, lam=lam, budget=config.budget,
-            minibatch=1 if sequential else config.budget, update=sequential,
+            minibatch=setting.minibatch or config.budget, update=setting.update,
         )  # fmt: skip
         batch = raw[info.indices]
         diversity = metrics.euclidean_diversity(batch), metrics.kl_diversity(batch)
         return Query(info.indices, *diversity, info.num_selected, info.num_invalid)
 
+    def choose_lambda(key, variables, inputs, available, indices, count, counts):
+        phi, posterior, available = look(variables, inputs, available, indices, count)
+        state = cycle.init(posterior, phi, available, counts)
+        utilities, probs = cycle.score(state, key, utility)
+        demand = balance.class_demand(counts, jnp.sum(counts) + config.budget)
+        grid = jnp.asarray(config.lam_grid)
+        return balance_lp.choose_lambda(utilities, probs, demand, available, config.budget, grid)
+
     return Programs(
         train=_lanewise(fit, (0, 0, 0, 0, 0, None), num_lanes),
         evaluate=_lanewise(evaluate, (0, None, None, 0), num_lanes),
         query=_lanewise(query, (0, 0, 0, 0, 0, 0, 0, None, 0, 0), num_lanes),
+        choose_lambda=_lanewise(choose_lambda, (0, 0, 0, 0, 0, None, 0), num_lanes),
     )
 
 

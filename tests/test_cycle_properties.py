@@ -73,9 +73,9 @@ class TestTransformations:
 
     def test_jit_equals_eager(self):
         p = jax.tree.map(jnp.asarray, problem(12))
-        traced = cycle.run(KEY, *p, lam=0.3, budget=4, minibatch=2)
+        traced = cycle.run(KEY, *p, lam=0.3, budget=4)
         with jax.disable_jit():
-            eager = cycle.run(KEY, *p, lam=0.3, budget=4, minibatch=2)
+            eager = cycle.run(KEY, *p, lam=0.3, budget=4)
         np.testing.assert_array_equal(traced[1].indices, eager[1].indices)
         assert_trees_close(traced, eager)
 

@@ -138,12 +138,12 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     alone, together = [], []
     for lane in (Lane("us", 0), Lane("us-cb", 0)):
         loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: alone.extend(records))
-    programs = problem.build_programs(config, *STRATEGIES["us"][:2], 1)
+    programs = problem.build_programs(config, STRATEGIES["us"], 1)
     assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
 
     both = Lane("us", 0), Lane("us-cb", 0)
     loop.run_lanes(config, both, tmp_path, lambda records, timing: together.extend(records))
-    programs = problem.build_programs(config, *STRATEGIES["us"][:2], 2)
+    programs = problem.build_programs(config, STRATEGIES["us"], 2)
     assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
     assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
