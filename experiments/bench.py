@@ -1,6 +1,6 @@
-"""How close to the machine's limit: python -m experiments.bench [cycle|lanes] [--json FILE]
+"""How close to the machine's limit: python -m experiments.bench [cycle|lanes|selector] [--json FILE]
 
-Needs only JAX and NumPy (`lanes` also flax and optax) and runs unchanged on CPU, GPU and TPU. Every
+Needs only JAX and NumPy (`lanes` also flax and optax, `selector` SciPy) and runs unchanged on CPU, GPU and TPU. Every
 ratio is taken within one process; compile time is apart, and arrays are arguments, never constants.
 """
 
@@ -120,13 +120,20 @@ def bench_lanes(args: argparse.Namespace) -> dict:
     return {"lanes": args.lanes, "workers": args.workers, "rows": rows}
 
 
+def bench_selector(args: argparse.Namespace) -> dict:
+    """The batch selector against HiGHS's LP, and lazy against naive greedy."""
+    from experiments import bench_selector as selector
+
+    return {"rows": selector.measure(args, timed)} | {"greedy": {"rows": selector.measure_greedy(timed)}}
+
+
 def _per_label(row, budget):
     return {name: value if name == "compile_s" else value / budget for name, value in row.items()}
 
 
 def _print(result):
     for name, value in result.items():
-        if name != "rows":
+        if name not in ("rows", "greedy"):
             print(f"{name}: {value if not isinstance(value, float) else round(value, 2)}")
     columns = dict.fromkeys(column for row in result["rows"].values() for column in row)
     width = max(map(len, result["rows"]))
@@ -135,24 +142,31 @@ def _print(result):
     )
     for name, row in result["rows"].items():
         cells = (row[column] * (1e3 if column.endswith("_s") else 1) for column in columns)
-        print(f"{name:{width}}", *(f"{cell:18.3f}" for cell in cells))
+        print(f"{name:{width}}", *(f"{cell:18.3f}" if abs(cell) >= 0.01 else f"{cell:18.2g}" for cell in cells))
+    if "greedy" in result:
+        _print(result["greedy"])
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="experiments.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="cycle", choices=("cycle", "lanes"))
+    parser.add_argument("what", nargs="?", default="cycle", choices=("cycle", "lanes", "selector"))
     parser.add_argument("--rows", type=int, default=32_430, help="N, pool rows")
     parser.add_argument("--features", type=int, default=1024, help="D, random features")
     parser.add_argument("--classes", type=int, default=10, help="K")
     parser.add_argument("--budget", type=int, default=100, help="labels of a cycle")
     parser.add_argument("--lanes", type=int, default=8, help="seeds to train")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes or host devices")
+    parser.add_argument(
+        "--sizes", default="S,M,L10,L100,XL", help="instances of the selector, see bench_selector.SIZES"
+    )
+    parser.add_argument("--highs", action=argparse.BooleanOptionalAction, default=True, help="run HiGHS beside it")
+    parser.add_argument("--repeats", type=int, default=7, help="steady calls of the selector")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
     devices = [device.device_kind for device in jax.devices()]
     result = {"devices": devices, "cores": os.cpu_count(), "jax": jax.__version__}
-    result |= {"cycle": bench_cycle, "lanes": bench_lanes}[args.what](args)
+    result |= {"cycle": bench_cycle, "lanes": bench_lanes, "selector": bench_selector}[args.what](args)
     _print(result)
     if args.json:
         files.write_json(pathlib.Path(args.json), result)

@@ -36,14 +36,14 @@ def learning_curves(records: Sequence[dict], path: pathlib.Path) -> None:
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     for axis, (metric, title) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         _draw_metric(axis, records, names, metric)
-        _clean(axis, title)
+        clean(axis, title)
         axis.set_xlabel("Labelled rows", fontsize=9)
         axis.grid(axis="y", color="#dddddd", linewidth=0.6)
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.margins(x=0.02)
     handles, ncols = _legend_grid(names)
     figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=9, frameon=False, handlelength=3.6)
-    _save(figure, path)
+    save(figure, path)
 
 
 def class_counts(records: Sequence[dict], path: pathlib.Path, class_names: Sequence[str] | None = None) -> bool:
@@ -73,9 +73,9 @@ def class_counts(records: Sequence[dict], path: pathlib.Path, class_names: Seque
     figure = Figure(figsize=(max(2.75 * ncols, 4.5), 0.7 + 1.9 * nrows), layout="constrained")
     axes = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False).ravel()
     for axis, name in zip(axes, names, strict=False):
-        color = _style(name, summary.strategies(records))["color"]
+        color = line_style(name, summary.strategies(records))["color"]
         _draw_counts(axis, ordered[name], random if name != "random" else None, color)
-        _clean(axis, name)
+        clean(axis, name)
         axis.tick_params(axis="x", length=0, labelbottom=name in names[-ncols:])
     for axis in axes[len(names) :]:
         axis.set_axis_off()
@@ -87,11 +87,12 @@ def class_counts(records: Sequence[dict], path: pathlib.Path, class_names: Seque
     outlined = random is not None and names != ["random"]
     handles = handles if outlined else handles[1:]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, fontsize=8.5, frameon=False)
-    _save(figure, path)
+    save(figure, path)
     return True
 
 
-def _style(name: str, names: Sequence[str]) -> dict:
+def line_style(name: str, names: Sequence[str]) -> dict:
+    """How a strategy is drawn among others: colour and marker of its variant, line of its utility family."""
     if name == "random":
         return {"color": BLACK, "linestyle": (0, (1, 1.2)), "linewidth": 1.5}
     families, variants = _families_and_variants(names)
@@ -117,7 +118,7 @@ def _legend_grid(names: Sequence[str]) -> tuple[list[Line2D], int]:
     height = max(len(column) for column in columns)
     handles = []
     for column in columns:
-        handles += [Line2D([], [], **_style(name, names), label=name) for name in column]
+        handles += [Line2D([], [], **line_style(name, names), label=name) for name in column]
         handles += [Line2D([], [], linestyle="", label=" ")] * (height - len(column))
     return handles, len(columns)
 
@@ -127,7 +128,7 @@ def _draw_metric(axis, records, names: Sequence[str], metric: str) -> None:
         labels = [summary.estimate(column).mean for column in summary.curves(records, name, "num_labelled")[1].T]
         points = [summary.estimate(column) for column in summary.curves(records, name, metric)[1].T]
         mean, se = np.array([p.mean for p in points]), np.nan_to_num([p.se for p in points])
-        style = _style(name, names)
+        style = line_style(name, names)
         step = max(1, len(labels) // 5)
         axis.fill_between(labels, mean - se, mean + se, color=style["color"], alpha=0.16, linewidth=0)
         axis.plot(labels, mean, **style, markevery=(index % step, step))
@@ -186,13 +187,15 @@ def _classes_agree(counts: np.ndarray) -> bool:
     return bool(correlations.mean() > 0.5)
 
 
-def _clean(axis, title: str) -> None:
+def clean(axis, title: str) -> None:
+    """The look that all panels share."""
     axis.set_title(title, fontsize=10, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8, length=3)
 
 
-def _save(figure: Figure, path: pathlib.Path) -> None:
+def save(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a PNG, replaced at once."""
     temporary = path.with_name(path.name + ".tmp")
     figure.savefig(temporary, format="png", dpi=160)
     os.replace(temporary, path)

@@ -3,8 +3,8 @@
     python -m experiments.report runs/letter
 
 reads `metrics.jsonl` and, where there, `config.json`, `environment.json` and `timings.jsonl`; it writes
-`report.md`, `curves.png` and `classes.png` next to them and prints the results. A run that is not
-finished gets a report too, which says what it lacks.
+`report.md`, `curves.png` and `classes.png` next to them, `lambda.png` and `minibatches.png` where a run has
+swept these, and prints the results. A run that is not finished gets a report too, which says what it lacks.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, files, summary
+from experiments import figures, files, summary, sweeps
 
 RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
 BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
@@ -55,8 +55,9 @@ def write_report(workdir) -> pathlib.Path:
     figures.learning_curves(records, workdir / "curves.png")
     letters = string.ascii_uppercase if config.get("dataset") == "letter" else None
     has_classes = figures.class_counts(records, workdir / "classes.png", letters)
+    swept = sweeps.write_sections(records, timings, workdir)
     path = workdir / "report.md"
-    files.write_text(path, _text(records, config, environment, timings, has_classes))
+    files.write_text(path, _text(records, config, environment, timings, has_classes, swept))
     return path
 
 
@@ -98,7 +99,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _text(records, config, environment, timings, has_classes) -> str:
+def _text(records, config, environment, timings, has_classes, swept) -> str:
     dataset, last = config.get("dataset", ""), summary.last_cycle(records)
     paragraphs = [
         f"# Active learning on {dataset or 'an unnamed data set'}",
@@ -118,6 +119,7 @@ def _text(records, config, environment, timings, has_classes) -> str:
         _comparisons(records, dataset),
         "## Batches\n\nDiversity inside a batch, in the input space; L1 score of all labels, 0 if balanced.",
         _batches(records),
+        *(part if isinstance(part, str) else _table(*part) for part in swept),
         _times(timings) if timings else "",
         "## Missing\n\n" + _missing(records, config, environment),
     ]
