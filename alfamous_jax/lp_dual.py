@@ -93,13 +93,14 @@ def hessian(window: Window, z: jax.Array, mu: jax.Array) -> jax.Array:
     """Minus the second derivative of the smoothed dual [K, K], the threshold eliminated, and a small ridge."""
     probs, weight = window.probs, z * (1 - z)
     if probs.shape[1] > 32 and len(weight) > HESSIAN_ROWS:
-        total = jnp.sum(weight)
+        everything = jnp.sum(weight)
         weight, rows = jax.lax.top_k(weight, HESSIAN_ROWS)
-        probs, weight = probs[rows], weight * total / (jnp.sum(weight) + 1e-30)
-    weighted = probs * weight[:, None]
-    column = dot(weight, probs)
-    matrix = jnp.dot(weighted.T, probs) - jnp.outer(column, column) / (jnp.sum(weight) + 1e-30)
-    return matrix / mu + (1e-5 * jnp.max(jnp.diagonal(matrix)) / mu + 1e-6) * jnp.eye(len(column), dtype=matrix.dtype)
+        probs, weight = probs[rows], weight * everything / (jnp.sum(weight) + 1e-30)
+    total = jnp.sum(weight) + 1e-30
+    # Centred and in one factor, so that it stays positive where a device multiplies with few bits.
+    factor = jnp.sqrt(weight)[:, None] * (probs - dot(weight, probs) / total)
+    matrix = jnp.dot(factor.T, factor) / mu
+    return matrix + (1e-5 * jnp.max(jnp.diagonal(matrix)) + 1e-6) * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
 
 
 def box_step(matrix: jax.Array, gradient: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:

@@ -168,7 +168,8 @@ def draw_minibatches(records: Sequence[dict], found: Sequence[Minibatch], path: 
             figures.clean(axis, title)
         axes[2].plot(sizes, [m.query_s for m in own], **style)
     figures.clean(axes[2], "Seconds of a query (whole budget)")
-    axes[2].set_yscale("log")
+    if any(m.query_s > 0 for m in found):
+        axes[2].set_yscale("log")
     for axis in axes:
         axis.set_xscale("log", base=2)
         axis.set_xticks(sorted({m.size for m in found}), [str(s) for s in sorted({m.size for m in found})])

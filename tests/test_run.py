@@ -149,6 +149,43 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
 
 
+def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
+    config = FrozenConfigDict(tiny(lam="auto", lam_grid=(0.5, 0.05, 2.0)))
+    lanes = (Lane("us-alfamous@2", 0),)
+    whole, first, rest = [], [], []
+    loop.run_lanes(config, lanes, tmp_path / "whole", lambda records, timing: whole.extend(records))
+
+    def stop(records, timing):
+        first.extend(records)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        loop.run_lanes(config, lanes, tmp_path / "cut", stop)
+    loop.run_lanes(config, lanes, tmp_path / "cut", lambda records, timing: rest.extend(records))
+    assert first == whole[:1] and rest == whole
+
+    curve = whole[0]["lam_curve"]
+    assert curve["lam"] == pytest.approx([0, 0.05, 0.5, 2.0])
+    lowest = min(curve["l1"])
+    good = [
+        lam
+        for lam, l1 in zip(curve["lam"], curve["l1"], strict=True)
+        if l1 <= lowest + 0.05 * (curve["l1"][0] - lowest)
+    ]
+    chosen = next(lam for lam in good if lam > 0)
+    assert [record["lam"] for record in whole] == pytest.approx([chosen] * 3)
+    assert all("lam_curve" not in record for record in whole[1:])
+
+
+def test_lam_is_chosen_for_balanced_lanes_alone(tmp_path):
+    records = []
+    config = FrozenConfigDict(tiny(lam="auto", cycles=1))
+    loop.run_lanes(config, (Lane("us", 0), Lane("us-cb", 0)), tmp_path, lambda new, timing: records.extend(new))
+    by_name = {name: [r for r in records if r["strategy"] == name] for name in ("us", "us-cb")}
+    assert [r["lam"] for r in by_name["us"]] == [0.0, 0.0] and "lam_curve" not in by_name["us"][0]
+    assert by_name["us-cb"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-cb"][0]
+
+
 def test_groups():
     seeds = range(2)
     assert groups(("us", "us-cb"), seeds, together=False) == [((name, s),) for name in ("us", "us-cb") for s in seeds]
@@ -162,7 +199,12 @@ BAD_CONFIGS = {
     "unknown field": ({"lamda": 1.0}, "config.lamda: unknown field"),
     "unknown strategy": ({"strategies": ("us", "badge")}, "config.strategies: 'badge' is not one of random, us"),
     "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),
-    "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0, got -1.0"),
+    "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0 or 'auto', got -1.0"),
+    "lam in words": ({"lam": "best"}, "config.lam: expected a finite number of at least 0 or 'auto', got 'best'"),
+    "empty grid": ({"lam_grid": ()}, "config.lam_grid: expected a tuple of different numbers above 0"),
+    "zero in the grid": ({"lam_grid": (0.0, 0.1)}, "config.lam_grid: expected a tuple of different numbers above 0"),
+    "minibatch": ({"strategies": ("us-fbu@3",)}, "config.strategies: 'us-fbu@3': 3 does not divide config.budget 4"),
+    "minibatch without update": ({"strategies": ("us@2",)}, "config.strategies: 'us@2': only strategies with updates"),
     "text for a number": ({"ridge": "one"}, "config.ridge: expected a finite number above 0, got 'one'"),
     "no seeds": ({"seeds": 0}, "config.seeds: expected an integer of at least 1, got 0"),
     "optimizer": ({"optimizer": "lion"}, "config.optimizer: expected .sgd. or .adam., got 'lion'"),
@@ -264,7 +306,7 @@ COMMAND_LINES = {
     "wrong type": (["--config.cycles=many"], "error: flag --config.cycles=many: invalid literal"),
     "no such flag": (["--resum"], "error: Unknown command line flag 'resum'. Did you mean: resume"),
     "no such file": (["--config=configs/lettr.py"], "No such file or directory: 'configs/lettr.py'"),
-    "no such mode": (["--config=configs/letter.py:papr"], "mode must be 'paper' or 'smoke', got 'papr'"),
+    "no such mode": (["--config=configs/letter.py:papr"], "mode must be 'paper', 'batch' or 'smoke', got 'papr'"),
     "stray word": (["configs/letter.py"], "error: unexpected argument 'configs/letter.py'"),
     "budget": (["--config.budget=9000"], "error: config.budget: 26 initial labels and 2 cycles of 9000"),
 }

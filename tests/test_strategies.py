@@ -1,0 +1,34 @@
+"""Strategy names and the settings they stand for."""
+
+import pytest
+
+from experiments.strategies import STRATEGIES, Strategy, strategy
+
+
+def test_names_of_the_paper():
+    assert strategy("us") == Strategy("least_confidence", None, update=False, balanced=False)
+    assert strategy("bald-cb") == Strategy("bald", None, update=False, balanced=True)
+    assert strategy("us-fbu") == Strategy("least_confidence", 1, update=True, balanced=False)
+    assert strategy("entropy-cb") == Strategy("entropy", None, update=False, balanced=True)
+    assert {strategy(name) for name in STRATEGIES} == set(STRATEGIES.values())
+
+
+def test_minibatch_after_the_name():
+    assert strategy("us-alfamous@8") == strategy("us-alfamous")._replace(minibatch=8)
+    assert strategy("bald-fbu@1") == strategy("bald-fbu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("us-alfamos", "'us-alfamos' is not one of random, us"),
+        ("us-cb@4", "'us-cb@4': only strategies with updates"),
+        ("us-fbu@0", "'us-fbu@0': the minibatch after @ must be"),
+        ("us-fbu@x", "'us-fbu@x': the minibatch after @ must be"),
+        ("us-fbu@", "'us-fbu@': the minibatch after @ must be"),
+    ],
+    ids=["unknown", "no update", "zero", "no number", "empty"],
+)
+def test_bad_names(name, message):
+    with pytest.raises(ValueError, match=message):
+        strategy(name)
