@@ -7,6 +7,7 @@ flax, optax or files, are imported by name.
 from alfamous_jax import (
     acquisition,
     balance,
+    balance_lp,
     cycle,
     imbalance,
     laplace,
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "acquisition",
     "balance",
+    "balance_lp",
     "cycle",
     "imbalance",
     "laplace",

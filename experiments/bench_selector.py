@@ -12,6 +12,7 @@ from alfamous_jax import balance, balance_lp, sequential
 from experiments import instances
 
 SIZES = {  # rows, classes, budget
+    "XS": (2_000, 10, 50),
     "S": (5_000, 10, 100),
     "M": (27_481, 10, 300),
     "L10": (45_000, 10, 2_500),

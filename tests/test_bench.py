@@ -26,6 +26,17 @@ def test_cycle(tmp_path):
     assert result["rows"]["bare Phi @ v"]["ratio_to_matvec"] == 1
 
 
+def test_selector(tmp_path):
+    path = tmp_path / "bench.json"
+    bench("selector", "--sizes=XS", "--repeats=1", f"--json={path}")
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) == 6
+    for row in rows.values():
+        assert row["median_s"] > 0 and row["highs_s"] > 0 and row["speedup"] == row["highs_s"] / row["median_s"]
+        assert 0 <= row["bound_error"] < 1e-5
+        assert 0 <= row["gap"] <= min(row["greedy_gap"], row["top_utility_gap"], row["rounded_gap"]) + 1e-6
+
+
 def test_needs_jax_and_numpy_alone():
     heavy = ["flax", "optax", "ml_collections", "rich", "orbax"]
     code = f"import sys, experiments.bench; print([name for name in {heavy} if name in sys.modules])"

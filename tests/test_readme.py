@@ -10,7 +10,7 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="u
 
 def test_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     names = {}
     for block in blocks[:1]:
         exec(block, names)
@@ -18,6 +18,12 @@ def test_examples_run():
     exec(blocks[1], names)
     assert len(set(np.asarray(names["info"].indices).tolist())) == 32
     exec(blocks[2], names)
+    alone = names["batch"]
+    assert alone.num_selected == 20 and 0 <= alone.objective - alone.bound < 0.1 * 0.5 * 5
+    assert float(names["lam"]) in np.float32([0.05, 0.1, 0.5])
+    exec(blocks[3], names)
+    np.testing.assert_array_equal(names["batch"].indices, alone.indices)
+    exec(blocks[4], names)
     assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
 
 
