@@ -182,7 +182,7 @@ def select_pseudo_label(
     chex.assert_rank([utility, labels, demand, available], 1)
     chex.assert_equal_shape([utility, labels, available])
     _check_budget(budget)
-    _refuse_negative_lam(lam)
+    refuse_negative_lam(lam)
     return _select_pseudo_label(utility, labels, demand, lam, available, budget, demand.shape[0])
 
 
@@ -196,16 +196,17 @@ def check_shapes(utility, probs, demand, available, budget: int) -> None:
 
 def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array, available: jax.Array) -> None:
     """Raises a ValueError for a negative lam or probability where the numbers are known, outside a trace."""
-    _refuse_negative_lam(lam)
+    refuse_negative_lam(lam)
     if isinstance(selection.num_invalid, jax.core.Tracer) or not selection.num_invalid:
         return
-    lowest = jnp.min(jnp.where(available[:, None] & ~jnp.isnan(probs), probs, 0.0), axis=1)
+    lowest = jnp.min(jnp.where(available[:, None] & jnp.isfinite(probs), probs, 0.0), axis=1)
     if jnp.any(lowest < 0):
         row = int(jnp.argmax(lowest < 0))
         raise ValueError(f"probs must not be negative, row {row} has {lowest[row]}")
 
 
-def _refuse_negative_lam(lam):
+def refuse_negative_lam(lam: jax.Array | float) -> None:
+    """Raises a ValueError for a negative lam that is known, outside a trace."""
     if not isinstance(lam, jax.core.Tracer) and np.any(np.asarray(lam) < 0):
         raise ValueError(f"lam must be at least 0, got {lam}")
 

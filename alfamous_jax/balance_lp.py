@@ -18,6 +18,7 @@ from alfamous_jax.lp_dual import Window, dot
 
 SEARCH_ROWS = 512  # rows nearest the threshold, open to swaps
 ANNEALED_ROWS = 64  # those of them that are annealed first
+CROWDED = 0.05  # labels a class that a batch may be off before greedy is tried as well
 
 
 class Dual(NamedTuple):
@@ -59,7 +60,7 @@ def select_batch(
     *,
     tolerance: float = 1e-6,
     max_iterations: int = 20,
-    num_swaps: int = 2000,
+    num_swaps: int = 4000,
     axis_name: str | None = None,
 ) -> Selection:
     """The batch that minimises -u'z + lam ||demand - P'z||_1 (CBAL Eq. 8), with a lower bound over all batches.
@@ -113,9 +114,14 @@ def solve_dual(
       utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name: see `select_batch`.
 
     Returns:
-      the dual, its bound -inf where no more rows are available than the budget.
+      the dual, its bound -inf where no more rows are available than the budget. Rows with a NaN, an infinity
+      or a negative probability are passed over.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam.
     """
     balance.check_shapes(utility, probs, demand, available, budget)
+    balance.refuse_negative_lam(lam)
     return _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name)
 
 
@@ -138,6 +144,7 @@ def choose_lambda(
     Returns:
       lam [], one of the grid, and the curve over 0 and the sorted grid.
     """
+    balance.refuse_negative_lam(grid)
     lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)
     select = partial(select_batch, utility, probs, demand, available=available, budget=budget)
     batches = jax.vmap(lambda lam: select(lam))(lams)
@@ -163,21 +170,26 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
     look, bound, _ = _solve(pool, budget, tolerance, max_iterations, axis_name)
     rows, inside = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
     chosen = jnp.nonzero(inside & (look.scores[: len(rows)] > -jnp.inf), size=budget, fill_value=-1)[0]
-    ours = jnp.where(chosen >= 0, rows[chosen], -1)
+    ours = jnp.where(chosen >= 0, rows[chosen], -1).astype(jnp.int32)
 
     # The top of the utility is taken where it is as good: it is what lam = 0, or a demand of 0, asks for.
     scores, rows = lp_pool.top(jnp.where(pool.valid, pool.utility, -jnp.inf), budget, axis_name)
     plain = jnp.pad(jnp.where(scores > -jnp.inf, rows, -1), (0, budget - len(rows)), constant_values=-1)
-    values = jnp.stack([_objective(pool, batch, axis_name) for batch in (ours, plain)])
-    slack = _slack(pool, look, budget)
-    indices = jnp.where(values[1] <= values[0] + slack, plain, ours)
-    value = jnp.where(values[1] <= values[0] + slack, values[1], values[0])
-    num_valid = lp_pool.psum(jnp.sum(pool.valid), axis_name)
+    batches = [ours, plain]
+    if axis_name is None:
+        # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
+        crowded = _objective(pool, ours, axis_name) - bound > CROWDED * pool.lam * probs.shape[1]
+        batches.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
+    batches = jnp.stack(batches)
+    values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
+    rounding = _slack(pool, pool.lam, min(budget, len(look.rows)))
+    best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
+    few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
     return Selection(
-        indices=indices.astype(jnp.int32),
-        objective=value,
-        bound=jnp.where(num_valid <= budget, value - slack, bound),
-        num_selected=jnp.sum(indices >= 0),
+        indices=batches[best],
+        objective=values[best],
+        bound=jnp.where(few, values[best] - rounding, bound),
+        num_selected=jnp.sum(batches[best] >= 0),
         num_invalid=lp_pool.psum(jnp.sum(available & ~pool.valid), axis_name),
     )
 
@@ -202,21 +214,23 @@ def _solve(pool, budget, tolerance, max_iterations, axis_name):
         wanted = tolerance * jnp.abs(best.value)
         point, error = lp_dual.maximize(best.window, best.nu, low, high, mu, mu / 30, wanted / 4)
         relaxed = -best.fixed - dot(best.window.utility, point.z) + lam * jnp.sum(jnp.abs(point.gradient))
-        upper = jnp.minimum(upper, relaxed)
+        # z may miss the budget by a little; a row more or less is worth no more than the largest score.
+        largest = pool.utility_scale + jnp.max(jnp.abs(point.nu)) * pool.row_scale
+        missed = jnp.abs(jnp.sum(point.z) - best.window.budget) * largest
+        upper = jnp.minimum(upper, relaxed + missed)
         there = look(point.nu)
         gain = there.value - best.value
         better = gain > 0
         reached = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
         radius = jnp.where(better, jnp.where(reached, 2 * radius, radius), 0.3 * radius)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
-        fine = (error <= wanted) | (mu <= 5 * finest)
-        settled = (jnp.abs(gain) <= wanted) & fine | (upper - best.value <= wanted)
+        settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
         return best, upper, radius, mu / 5, settled, count + 1
 
     few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
     state = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
     best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
-    return best, jnp.where(few, -jnp.inf, best.value - _slack(pool, best, budget)), count
+    return best, jnp.where(few, -jnp.inf, best.value - _slack(pool, best.nu, budget)), count
 
 
 def _sampled_start(pool, budget, spread, axis_name):
@@ -252,14 +266,14 @@ def _look(pool, nu, budget, axis_name):
 
 def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
     """Swaps among the rows nearest the threshold. Returns rows in falling score and which of them are chosen."""
-    count = len(look.rows)
+    count, budget = len(look.rows), min(budget, len(look.rows))
     start, stop = max(budget - SEARCH_ROWS // 2, 0), min(budget + SEARCH_ROWS // 2, count)
     inside = jnp.arange(count) < budget
     residual = pool.demand - lp_pool.totals(pool, look.rows[:budget], axis_name)[1]
     value = _objective(pool, look.rows[:budget], axis_name)
     utility, probs, usable = lp_pool.take(pool, look.rows[start:stop], axis_name)
     near = slice(max(budget - start - ANNEALED_ROWS // 2, 0), budget - start + ANNEALED_ROWS // 2)
-    enough = bound + tolerance * jnp.abs(bound) + _slack(pool, look, budget)
+    enough = bound + tolerance * jnp.abs(bound) + _slack(pool, look.nu, budget)
     batch = local_search.Batch(inside[start:stop][near], residual, value)
     batch = local_search.anneal(batch, utility[near], probs[near], usable[near], pool.lam, enough, num_swaps)
     batch = batch._replace(inside=inside[start:stop].at[near].set(batch.inside))
@@ -267,10 +281,25 @@ def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
     return look.rows[:stop], inside[:stop].at[start:].set(batch.inside)
 
 
-def _slack(pool, look, budget):
+def _from_greedy(pool, look, budget):
+    """The greedy batch, improved by swaps with the rows nearest the threshold."""
+    indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget).indices
+    near = look.rows[max(budget - SEARCH_ROWS // 2, 0) : budget + SEARCH_ROWS // 2]
+    rows = jnp.concatenate([indices, near])
+    utility, probs, usable = lp_pool.take(pool, rows, None)
+    usable &= (jnp.arange(len(rows)) < budget) | ~jnp.isin(rows, indices)
+    inside = (jnp.arange(len(rows)) < budget) & usable
+    residual = pool.demand - jnp.sum(jnp.where(inside[:, None], probs, 0.0), axis=0)
+    batch = local_search.Batch(inside, residual, jnp.zeros_like(pool.lam))
+    batch = local_search.descend(batch, utility, probs, usable, pool.lam)
+    chosen = jnp.nonzero(batch.inside, size=budget, fill_value=-1)[0]
+    return jnp.where(chosen >= 0, rows[chosen], -1)
+
+
+def _slack(pool, nu, budget):
     """Rounding in D(nu): one unit in the last place of every product and score in it."""
-    demand = jnp.sum(jnp.abs(look.nu * pool.demand))
-    scores = pool.utility_scale + jnp.max(jnp.abs(look.nu)) * pool.row_scale
+    demand = jnp.sum(jnp.abs(nu * pool.demand))
+    scores = pool.utility_scale + jnp.max(jnp.abs(nu)) * pool.row_scale
     return jnp.finfo(pool.utility.dtype).eps * (demand + budget * scores)
 
 

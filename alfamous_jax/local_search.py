@@ -5,7 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-HOT, COLD = 0.01, 0.001  # first and last temperature, in units of lam
+HEATS = 0.003, 0.1  # first temperature of the mildest and of the hottest chain, in units of lam
+COOLED = 1 / 30  # last temperature over the first
 DRAWN = 125  # steps whose random numbers are drawn together
 PAYS = 2e-7  # a swap must take more than this off the objective, relative to its terms
 
@@ -89,6 +90,7 @@ def anneal(
     num_usable = num_inside + jnp.sum(usable & ~batch.inside)
     num_chains = min(max(2048 // probs.shape[1], 8), 64)
     chains = jnp.arange(num_chains)
+    ladder = jnp.geomspace(*HEATS, num_chains, dtype=utility.dtype)  # mild chains polish, hot ones roam
 
     def draw(step):
         bits = jax.random.uniform(jax.random.fold_in(jax.random.key(0), step), (DRAWN, 3, num_chains), utility.dtype)
@@ -115,7 +117,7 @@ def anneal(
 
     def stretch(state):
         chain, step = state
-        heat = lam * HOT * (COLD / HOT) ** (step / num_steps)
+        heat = lam * ladder * COOLED ** (step / num_steps)
         chain, _ = jax.lax.scan(swap, (*chain[:5], heat), draw(step))
         return chain, step + DRAWN
 
@@ -124,7 +126,7 @@ def anneal(
     chain = (everywhere, jnp.broadcast_to(batch.residual, (num_chains, batch.residual.size)), value, value, everywhere)
     possible = (num_inside > 0) & (num_usable > num_inside)
     start = jnp.where(possible, 0, num_steps)
-    (_, _, _, best, best_order, _), _ = jax.lax.while_loop(going, stretch, ((*chain, lam * HOT), start))
+    (_, _, _, best, best_order, _), _ = jax.lax.while_loop(going, stretch, ((*chain, lam * ladder), start))
     winner = jnp.argmin(best)
     inside = jnp.zeros(size, bool).at[best_order[winner]].set(jnp.arange(size) < num_inside)
     residual = batch.residual + jnp.sum(jnp.where(batch.inside[:, None], probs, 0.0), axis=0)

@@ -150,7 +150,7 @@ def maximize(
       max_steps: at most.
 
     Returns:
-      the last point and what its smoothing adds.
+      the last point and what the last smoothing that converged adds, infinity if none has.
     """
 
     def going(state):
@@ -165,17 +165,24 @@ def maximize(
         there = soften(window, jnp.clip(point.nu + moved, low, high), mu, point.threshold)
         gain, slope = dot(point.gradient, moved), dot(there.gradient, moved)
         length = jnp.max(jnp.abs(moved))
-        kept = slope >= -0.5 * gain
+        kept, reach = slope >= -0.5 * gain, radius
         grown = jnp.where(slope >= -0.25 * gain, jnp.maximum(radius, 2 * length), radius)
         radius = jnp.where(kept, grown, length * jnp.clip(gain / (gain - slope), 0.1, 0.7))
         point = jax.tree.map(lambda new, old: jnp.where(kept, new, old), there, point)
         added = entropy(point.z, mu)
-        converged = kept & (gain <= added) & (jnp.abs(slope) <= 0.1 * added) | (length <= 1e-7 * mu)
+        small = (gain <= added) & (jnp.abs(slope) <= 0.1 * added) & ((length < 0.99 * reach) | (gain <= target))
+        converged = small | (length <= 1e-7 * mu)
         error = jnp.where(converged, added, error)
         lower = jnp.where(converged, mu / 5, mu)
         again = converged & (lower >= mu_end) & (added > target)
         point = jax.lax.cond(again, lambda: soften(window, point.nu, lower, point.threshold), lambda: point)
-        return point, lower, jnp.where(converged, TRUST * lower, radius), error, count + 1
+        return (
+            point,
+            lower,
+            jnp.where(converged, TRUST * lower, radius),
+            jnp.where(converged, added, jnp.inf),
+            count + 1,
+        )
 
     start = soften(window, nu, mu, jnp.zeros_like(mu))
     state = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), 0)

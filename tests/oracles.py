@@ -3,6 +3,8 @@
 import itertools
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
 
 
 def softmax(logits):
@@ -83,9 +85,31 @@ def objective(indices, utility, probs, demand, lam):
 
 def best_subset(utility, probs, demand, lam, size):
     """Minimiser of Eq. 3 over all subsets of the given size, and its value."""
-    subsets = itertools.combinations(range(len(utility)), size)
-    value, subset = min((objective(s, utility, probs, demand, lam), s) for s in subsets)
-    return set(subset), value
+    subsets = np.array(list(itertools.combinations(range(len(utility)), size)))
+    values = -utility[subsets].sum(1) + lam * np.abs(demand - probs[subsets].sum(1)).sum(1)
+    return set(subsets[values.argmin()].tolist()), values.min()
+
+
+def dual_value(nu, utility, probs, demand, size):
+    """Dual of the relaxed Eq. 3: nu'demand less the largest scores."""
+    return nu @ demand - np.sort(utility + probs @ nu)[::-1][:size].sum()
+
+
+def smooth_dual(nu, utility, probs, demand, size, mu):
+    """The dual with an entropy of weight mu: its value, its gradient and every row's share z, sum z = size."""
+    scores = utility + probs @ nu
+    threshold = brentq(lambda t: expit((scores - t) / mu).sum() - size, scores.min() - 50 * mu, scores.max() + 50 * mu)
+    z = expit((scores - threshold) / mu)
+    value = nu @ demand - size * threshold - mu * np.logaddexp(0, (scores - threshold) / mu).sum()
+    return value, demand - z @ probs, z
+
+
+def swap_values(inside, utility, probs, demand, lam):
+    """Eq. 3 after every swap of a chosen row for one that is not [chosen, others]."""
+    chosen, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+    return np.array(
+        [[objective([*chosen[chosen != i], j], utility, probs, demand, lam) for j in others] for i in chosen]
+    )
 
 
 def greedy_batch(utility, probs, demand, lam, size):
