@@ -221,8 +221,7 @@ def _solve(pool, budget, tolerance, max_iterations, axis_name):
         there = look(point.nu)
         gain = there.value - best.value
         better = gain > 0
-        reached = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
-        radius = jnp.where(better, jnp.where(reached, 2 * radius, radius), 0.3 * radius)
+        radius = jnp.where(better, radius, 0.3 * radius)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
         settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
         return best, upper, radius, mu / 5, settled, count + 1
