@@ -60,7 +60,7 @@ def select_batch(
     *,
     tolerance: float = 1e-6,
     max_iterations: int = 20,
-    num_swaps: int = 4000,
+    num_swaps: int = 6000,
     axis_name: str | None = None,
 ) -> Selection:
     """The batch that minimises -u'z + lam ||demand - P'z||_1 (CBAL Eq. 8), with a lower bound over all batches.
