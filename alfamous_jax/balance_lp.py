@@ -221,7 +221,11 @@ def _solve(pool, budget, tolerance, max_iterations, axis_name):
         there = look(point.nu)
         gain = there.value - best.value
         better = gain > 0
-        radius = jnp.where(better, radius, 0.3 * radius)
+        # A window that foretold the gain to a step that its box cut short may be left further behind.
+        foretold = -best.fixed - dot(best.window.utility, point.z) + dot(point.nu, point.gradient) - best.value
+        cut_short = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
+        wider = jnp.where(cut_short & (gain > 0.75 * foretold), 2 * radius, radius)
+        radius = jnp.where(better, wider, 0.3 * radius)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
         settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
         return best, upper, radius, mu / 5, settled, count + 1
