@@ -8,6 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr
 
+# Of `bald_gaussian`. Six nodes at +-1/2, 3/2 and 5/2 spacings have mass and variance one; being evenly spaced, they
+# cost one exponential. Weights and dampings were fitted to 16,384 quasi-random draws.
+NODE_WEIGHTS = (0.3231, 0.1371, 0.0398)
+NODE_SPACING = (2.0 / (NODE_WEIGHTS[0] + 9.0 * NODE_WEIGHTS[1] + 25.0 * NODE_WEIGHTS[2])) ** 0.5
+SPREAD_DAMPING, SHIFT_DAMPING = 0.21, 0.58
+LOWEST_SCORE = -27.0  # the cube of its exponential is still a normal float32
+LARGEST_VARIANCE = 25.0
+
 
 def least_confidence(probs: jax.Array) -> jax.Array:
     """One minus the probability of the predicted class: the "US" of AL-FaMoUS.
@@ -72,12 +80,67 @@ def bald(prob_samples: jax.Array) -> jax.Array:
     return jensen_shannon(prob_samples, axis=0)
 
 
-def bald_gaussian(key: jax.Array, logits: jax.Array, variance: jax.Array, num_samples: int = 100) -> jax.Array:
-    """BALD of a Gaussian last layer, drawn in logit space without holding S x N x K numbers.
+def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
+    """BALD of a Gaussian last layer without draws: each class against the log-sum of the others, by quadrature.
 
-    With one covariance shared by all classes the logits of a row are N(logits_n, variance_n I), so
-    `logits + sqrt(variance) z` has the law that sampled weights would give. One block z [S, K]
-    serves every row: rows are compared under common random numbers.
+    With one covariance shared by all classes the logits of a row are N(logits_n, variance_n I). The mutual
+    information is the sum over classes of H(E p_k) - E H(p_k) with H(p) = -p log p, where p_k is the sigmoid of
+    x_k = f_k - log sum_{j != k} exp f_j. Here x_k is taken as normal; mean and variance of the log-sum are their
+    expansions to second order in variance_n, continued as Pade forms.
+
+    Args:
+      logits: mean logits [N, K], K >= 2; one that is more than 27 below the row's largest counts as 27 below.
+      variance: logit variances [N]; above 25 they count as 25.
+
+    Returns:
+      utility [N] in nats, 0 where the variance is 0. On pools of LETTER (32 to 672 labels) and MNIST (100 and 400)
+      it is within .008 of 16,384 quasi-random draws and ranks the top tenth as they do (Spearman > .999). Above
+      variance 1 the error grows, to .06 (K = 5) and .11 (K = 26, 100) at 4: use `bald_sampled` there.
+    """
+    chex.assert_equal_shape_prefix([logits, variance], 1)
+    scores = jnp.maximum(logits.T - jnp.max(logits, axis=-1), LOWEST_SCORE)  # [K, N]: a CPU vectorises over rows
+    clipped = jnp.clip(variance, 0.0, LARGEST_VARIANCE)
+
+    # Power sums of exp(scores) over the other classes; the largest score is kept apart, or it would swallow them.
+    is_top = scores == 0.0
+    weights = jnp.where(is_top, 0.0, jnp.exp(scores))
+    others = jnp.sum(is_top, axis=0) - is_top.astype(scores.dtype)
+    sum1 = others + (jnp.sum(weights, axis=0) - weights)
+    sum2 = others + (jnp.sum(weights**2, axis=0) - weights**2)
+    sum3 = others + (jnp.sum(weights**3, axis=0) - weights**3)
+    squares = sum2 / sum1**2
+    ratio = sum3 / (sum1 * sum2)
+
+    bend = (0.5 + 2.5 * squares - 3.0 * ratio) * clipped
+    spread = clipped * squares * jnp.maximum(1.0 + bend / (1.0 + SPREAD_DAMPING * clipped), 0.0)
+    bend = 0.5 * squares * (1.0 + 3.0 * squares - 4.0 * ratio) * clipped
+    shift = 0.5 * clipped * (1.0 - squares - bend / (1.0 + SHIFT_DAMPING * squares * clipped))
+
+    step = jnp.exp(0.5 * NODE_SPACING * jnp.sqrt(clipped + spread))
+    odds = sum1 * jnp.exp(shift - scores)  # exp(-E x_k)
+    above, below = odds * step, odds / step
+    mean_probs, mean_entropy = jnp.zeros_like(odds), jnp.zeros_like(odds)
+    for weight in NODE_WEIGHTS:
+        for node in (above, below):
+            probs = weight / (1.0 + node)
+            mean_probs += probs
+            mean_entropy += probs * jnp.log(1.0 + node)
+        above, below = above * step**2, below / step**2
+
+    def total(x):
+        # Not jnp.sum: XLA would fuse the logarithms into it, and a CPU then takes them one at a time.
+        return jnp.dot(jnp.ones(len(x), x.dtype), x, precision=jax.lax.Precision.HIGHEST)
+
+    mass = total(mean_probs)
+    information = jnp.log(mass) - total(mean_probs * jnp.log(mean_probs)) / mass - total(mean_entropy)
+    return jnp.where(variance <= 0.0, 0.0 * information, jnp.maximum(information, 0.0))
+
+
+def bald_sampled(key: jax.Array, logits: jax.Array, variance: jax.Array, num_samples: int = 100) -> jax.Array:
+    """BALD of a Gaussian last layer by Monte Carlo in logit space, what `bald_gaussian` approximates.
+
+    `logits + sqrt(variance) z` has the law that sampled weights would give, and S x N x K numbers are never held. One
+    block z [S, K] serves every row: rows are compared under common random numbers.
 
     Args:
       key: consumed.

@@ -29,7 +29,7 @@ UTILITIES: dict[str, Utility] = {
     ),
     "margin": lambda logits, variance, key: acquisition.margin(laplace.mean_field(logits, variance)),
     "entropy": lambda logits, variance, key: acquisition.entropy(laplace.mean_field(logits, variance)),
-    "bald": lambda logits, variance, key: acquisition.bald_gaussian(key, logits, variance),
+    "bald": lambda logits, variance, key: acquisition.bald_gaussian(logits, variance),
 }
 
 

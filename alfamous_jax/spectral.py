@@ -3,6 +3,9 @@
 Kernels are stored as flax stores them, [inputs, outputs], so that W = kernel.T maps inputs to outputs.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -45,8 +48,83 @@ def normalize(kernel: jax.Array, u: jax.Array, v: jax.Array, bound: float) -> ja
       kernel [in, out]. Its norm exceeds `bound` by as much as sigma falls short of the true norm.
     """
     u, v = jax.lax.stop_gradient((u, v))
-    sigma = v @ kernel @ u
+    return shrink(kernel, v @ kernel @ u, bound)
+
+
+def shrink(kernel: jax.Array, sigma: jax.Array, bound: float) -> jax.Array:
+    """The kernel times min(1, bound / sigma).
+
+    Args:
+      kernel: of any shape.
+      sigma: norm of the operator that the kernel stands for [].
+      bound: the largest norm allowed.
+    """
     return kernel * jnp.minimum(1.0, bound / jnp.maximum(sigma, EPSILON))
+
+
+def convolve(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> jax.Array:
+    """Convolution over the axes between the first and the last, channels last.
+
+    Args:
+      x: inputs [N, ..., in].
+      kernel: [..., in, out].
+      strides, padding, dilation: one entry for each axis between.
+
+    Returns:
+      outputs [N, ..., out].
+    """
+    settings = {"strides": strides, "padding": padding, "dilation": dilation}
+    # XLA has fast convolutions for a CPU, but not for their gradients; matrix products are fast both ways.
+    return jax.lax.platform_dependent(
+        x, kernel, cpu=partial(_convolve_by_product, **settings), default=partial(_convolve, **settings)
+    )
+
+
+def _convolve(x, kernel, strides, padding, dilation):
+    axes = "DHW"[-len(strides) :]
+    names = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+    return jax.lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=names)
+
+
+def _convolve_by_product(x, kernel, strides, padding, dilation):
+    """Shifted copies of the inputs side by side, one axis after the other, times the kernel as a matrix."""
+    x = jnp.pad(x, [(0, 0), *padding, (0, 0)])
+    for axis in reversed(range(len(strides))):
+        size, step = kernel.shape[axis], dilation[axis]
+        reach = x.shape[1 + axis] - (size - 1) * step
+        shifts = [jax.lax.slice_in_dim(x, i * step, i * step + reach, strides[axis], 1 + axis) for i in range(size)]
+        x = jnp.concatenate(shifts, axis=-1)
+    return x @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def operator_iteration(
+    operator: Callable[[jax.Array], jax.Array], u: jax.Array, v: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """`power_iteration` for a linear map given as a function, such as a convolution with its padding.
+
+    Args:
+      operator: linear, inputs of the shape of v -> outputs of the shape of u.
+      u: left vector, any shape.
+      v: right vector, any shape; only its shape is used.
+
+    Returns:
+      u, v of unit norm.
+    """
+    (v,) = jax.linear_transpose(operator, v)(u)
+    v = _unit(v)
+    return _unit(operator(v)), v
+
+
+def operator_norm(operator: Callable[[jax.Array], jax.Array], u: jax.Array, v: jax.Array) -> jax.Array:
+    """sigma = <u, operator(v)> with u and v as constants []; at most the true norm, and equal once they converged."""
+    u, v = jax.lax.stop_gradient((u, v))
+    return jnp.vdot(u, operator(v))
 
 
 def _unit(x: jax.Array) -> jax.Array:

@@ -16,6 +16,9 @@ import optax
 
 from alfamous_jax import metrics
 
+CHUNK = 256  # rows whose activations are held at a time
+Augment = Callable[[jax.Array, jax.Array], jax.Array]
+
 
 class TrainInfo(NamedTuple):
     """What happened in training."""
@@ -51,7 +54,7 @@ def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) ->
     return optax.chain(optax.add_decayed_weights(weight_decay), step)
 
 
-@partial(jax.jit, static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size"))
+@partial(jax.jit, static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment"))
 def fit(
     key: jax.Array,
     variables: dict[str, Any],
@@ -65,21 +68,24 @@ def fit(
     schedule: Callable[[jax.Array], jax.Array],
     epochs: int,
     batch_size: int,
+    augment: Augment | None = None,
 ) -> tuple[dict[str, Any], TrainInfo]:
     """Trains from `variables` on the rows inputs[indices[:count]], each once an epoch.
 
     Args:
-      key: consumed; orders the rows.
+      key: consumed; orders the rows and augments them.
       variables: where to start, from `model.init`; a cold start passes the same every cycle.
       inputs: pool inputs [N, ...].
       labels: pool labels [N].
       indices: buffer of labelled rows [M].
       count: how many of them are real [], at least 1.
-      model: flax module whose outputs have `logits`; static.
+      model: flax module, called with (inputs, train, mask), whose outputs have `logits`; static. A row of a
+        batch whose mask is False is padding: it has no weight in the loss and none in batch statistics.
       optimizer: of `direction`; static, so build it once.
       schedule: epoch -> learning rate; static.
       epochs: static.
       batch_size: static; the last batch of an epoch may be smaller and its loss is the mean over its rows.
+      augment: (key, batch [batch_size, ...]) -> batch, applied to every training batch; static.
 
     Returns:
       the trained variables and what happened.
@@ -91,25 +97,29 @@ def fit(
     slots = -(-indices.shape[0] // batch_size) * batch_size
     steps_per_epoch = -(-count // batch_size)
 
-    def loss_fn(params, moving, batch, weight):
+    def loss_fn(params, moving, batch, targets, weight):
         variables = {"params": params, **moving, **constants}
-        outputs, moved = model.apply(variables, rows[batch], train=True, mutable=list(moving))
-        losses = optax.softmax_cross_entropy_with_integer_labels(outputs.logits, targets[batch])
+        outputs, moved = model.apply(variables, batch, train=True, mask=weight > 0, mutable=list(moving))
+        losses = optax.softmax_cross_entropy_with_integer_labels(outputs.logits, targets)
         return jnp.sum(losses * weight) / jnp.sum(weight), moved
 
-    def step(i, carry, order, rate):
+    def step(i, carry, order, rate, key):
         params, moving, opt_state, total = carry
-        batch = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
+        chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
+        batch = rows[chosen] if augment is None else augment(jax.random.fold_in(key, i), rows[chosen])
         weight = (i * batch_size + jnp.arange(batch_size) < count).astype(jnp.float32)
-        (loss, moving), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, moving, batch, weight)
+        (loss, moving), grads = jax.value_and_grad(loss_fn, has_aux=True)(
+            params, moving, batch, targets[chosen], weight
+        )
         update, opt_state = optimizer.update(grads, opt_state, params)
         params = jax.tree.map(lambda p, u: p - rate * u, params, update)
         return params, moving, opt_state, total + loss * jnp.sum(weight)
 
     def epoch(carry, inputs):
         number, key = inputs
-        order = jnp.pad(_shuffle(key, indices.shape[0], count), (0, slots - indices.shape[0]))
-        one_step = partial(step, order=order, rate=schedule(number))
+        order_key, augment_key = (key, None) if augment is None else jax.random.split(key)
+        order = jnp.pad(_shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
+        one_step = partial(step, order=order, rate=schedule(number), key=augment_key)
         *state, total = jax.lax.fori_loop(0, steps_per_epoch, one_step, (*carry, jnp.zeros(())))
         return tuple(state), total / count
 
@@ -117,6 +127,27 @@ def fit(
     numbered = (jnp.arange(epochs), jax.random.split(key, epochs))
     (params, moving, _), losses = jax.lax.scan(epoch, start, numbered)
     return {"params": params, **moving, **constants}, TrainInfo(losses, steps_per_epoch * epochs)
+
+
+def in_chunks(function: Callable[[jax.Array], Any], rows: jax.Array, chunk: int = CHUNK) -> Any:
+    """The function over all rows, a chunk at a time, so that only one chunk's activations are in memory.
+
+    Args:
+      function: [C, ...] -> arrays [C, ...], each row by itself.
+      rows: [N, ...], such as the indices of the rows to look up.
+      chunk: rows at a time, static; with fewer of them there is one chunk.
+
+    Returns:
+      what the function gives, [N, ...].
+    """
+    num_rows = len(rows)
+    num_chunks = max(1, -(-num_rows // chunk))
+    size = -(-num_rows // num_chunks)
+    if num_chunks == 1:
+        return function(rows)
+    padded = jnp.pad(rows, [(0, num_chunks * size - num_rows)] + [(0, 0)] * (rows.ndim - 1))
+    results = jax.lax.map(function, padded.reshape(num_chunks, size, *rows.shape[1:]))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:num_rows], results)
 
 
 @partial(jax.jit, static_argnames=("model", "num_classes"))
@@ -135,7 +166,7 @@ def evaluate(
     Returns:
       the scores.
     """
-    predictions = jnp.argmax(model.apply(variables, inputs).logits, axis=-1)
+    predictions = in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), inputs)
     return Evaluation(metrics.accuracy(labels, predictions), metrics.macro_f1(labels, predictions, num_classes))
 
 

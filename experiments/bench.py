@@ -100,7 +100,8 @@ def bench_cycle(args: argparse.Namespace) -> dict:
         row["ratio_to_matvec"] = row["median_s"] / base
         row["share_of_bandwidth"] = phi.nbytes / row["median_s"] / limit  # were it to read Phi and nothing else
     shape = {"rows": args.rows, "features": args.features, "classes": args.classes, "budget": args.budget}
-    return {"shape": shape, "bandwidth_GBps": limit / 1e9, "rows": rows}
+    ratio = rows["label, bald"]["median_s"] / rows["label, least_confidence"]["median_s"]
+    return {"shape": shape, "bandwidth_GBps": limit / 1e9, "bald_to_least_confidence": ratio, "rows": rows}
 
 
 def bench_lanes(args: argparse.Namespace) -> dict:

@@ -20,12 +20,12 @@ RULES = (
         lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)),
     ),
     (
-        ("num_classes", "seeds", "initial", "budget", "bald_samples", "width", "num_features", "batch_size", "epochs"),
+        ("num_classes", "seeds", "initial", "budget", "width", "num_features", "batch_size", "epochs"),
         "an integer of at least 1",
         lambda v: _integer(v) and v >= 1,
     ),
     (
-        ("test_rows", "first_seed", "cycles", "depth", "workers"),
+        ("test_rows", "first_seed", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
         "an integer of at least 0",
         lambda v: _integer(v) and v >= 0,
     ),
@@ -47,6 +47,13 @@ RULES = (
         lambda v: _number(v) and 0 <= v <= 1,
     ),
     (("optimizer",), "'sgd' or 'adam'", lambda v: v in ("sgd", "adam")),
+    (("scaling",), "'auto', 'feature' or 'channel'", lambda v: v in ("auto", "feature", "channel")),
+    (
+        ("backbone",),
+        "'mlp', 'tcn', 'resnet6' or 'resnet18'",
+        lambda v: v in ("mlp", "tcn", "resnet6", "resnet18"),
+    ),
+    (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
     (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
 )
 
@@ -67,6 +74,10 @@ def check_config(config: dict) -> None:
         for field in fields:
             if not is_right(config[field]):
                 raise ValueError(f"config.{field}: expected {expected}, got {config[field]!r}")
+    if 0 < config["pool_subset"] < config["budget"]:
+        raise ValueError(
+            f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"
+        )
     for name in config["strategies"]:
         try:
             size = strategy(name).minibatch
@@ -84,3 +95,14 @@ def check_budget(config: dict, smallest_pool: int) -> None:
             f"config.budget: {config['initial']} initial labels and {config['cycles']} cycles of "
             f"{config['budget']} need {needed} rows, the smallest pool has {smallest_pool}"
         )
+
+
+def check_inputs(config: dict, row_shape: tuple[int, ...]) -> None:
+    """Refuses a backbone or an augmentation that cannot take rows of this shape."""
+    images = len(row_shape) in (2, 3)
+    if config["backbone"].startswith("resnet") and not images:
+        raise ValueError(f"config.backbone: {config['backbone']!r} takes images, the rows have shape {row_shape}")
+    if config["backbone"] == "tcn" and len(row_shape) > 2:
+        raise ValueError(f"config.backbone: 'tcn' takes series, the rows have shape {row_shape}")
+    if config["augment"] != "none" and not images:
+        raise ValueError(f"config.augment: {config['augment']!r} takes images, the rows have shape {row_shape}")

@@ -35,14 +35,9 @@ def learning_curves(records: Sequence[dict], path: pathlib.Path) -> None:
     names = summary.strategies(records)
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     for axis, (metric, title) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-        _draw_metric(axis, records, names, metric)
-        clean(axis, title)
-        axis.set_xlabel("Labelled rows", fontsize=9)
-        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axis.margins(x=0.02)
-    handles, ncols = _legend_grid(names)
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, fontsize=9, frameon=False, handlelength=3.6)
+        learning_curve(axis, records, names, metric)
+        clean(axis, title, "Labelled rows")
+    strategy_legend(figure, names)
     save(figure, path)
 
 
@@ -111,7 +106,8 @@ def _families_and_variants(names: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(family for family, _ in parts)), list(variants)
 
 
-def _legend_grid(names: Sequence[str]) -> tuple[list[Line2D], int]:
+def strategy_legend(figure: Figure, names: Sequence[str]) -> None:
+    """A legend under the panels, one column per variant."""
     columns = [["random"]] if "random" in names else []
     for variant in _families_and_variants(names)[1]:
         columns.append([name for name in names if name != "random" and summary.split_name(name)[1] == variant])
@@ -120,18 +116,27 @@ def _legend_grid(names: Sequence[str]) -> tuple[list[Line2D], int]:
     for column in columns:
         handles += [Line2D([], [], **line_style(name, names), label=name) for name in column]
         handles += [Line2D([], [], linestyle="", label=" ")] * (height - len(column))
-    return handles, len(columns)
+    place = {"loc": "outside lower center", "ncols": len(columns)}
+    figure.legend(handles=handles, **place, fontsize=9, frameon=False, handlelength=3.6)
 
 
-def _draw_metric(axis, records, names: Sequence[str], metric: str) -> None:
-    for index, name in enumerate(names):
+def learning_curve(axis, records: Sequence[dict], drawn: Sequence[str], metric: str, names=None) -> None:
+    """A metric over the labels known, with `band`; `names` are the strategies that share the styles, or those drawn."""
+    for index, name in enumerate(drawn):
         labels = [summary.estimate(column).mean for column in summary.curves(records, name, "num_labelled")[1].T]
-        points = [summary.estimate(column) for column in summary.curves(records, name, metric)[1].T]
-        mean, se = np.array([p.mean for p in points]), np.nan_to_num([p.se for p in points])
-        style = line_style(name, names)
         step = max(1, len(labels) // 5)
-        axis.fill_between(labels, mean - se, mean + se, color=style["color"], alpha=0.16, linewidth=0)
-        axis.plot(labels, mean, **style, markevery=(index % step, step))
+        style = {**line_style(name, names or drawn), "markevery": (index % step, step)}
+        band(axis, labels, summary.curves(records, name, metric)[1], style)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.margins(x=0.02)
+
+
+def band(axis, x: Sequence[float], values: np.ndarray, style: dict) -> None:
+    """A line for the mean of `values` [seeds, points], NaN left out, in a band of one standard error."""
+    points = [summary.estimate(column) for column in values.T]
+    mean, se = np.array([p.mean for p in points]), np.nan_to_num([p.se for p in points])
+    axis.fill_between(x, mean - se, mean + se, color=style["color"], alpha=0.16, linewidth=0)
+    axis.plot(x, mean, **style)
 
 
 def _draw_counts(axis, counts: np.ndarray, reference: np.ndarray | None, color: str) -> None:
@@ -187,11 +192,14 @@ def _classes_agree(counts: np.ndarray) -> bool:
     return bool(correlations.mean() > 0.5)
 
 
-def clean(axis, title: str) -> None:
-    """The look that all panels share."""
+def clean(axis, title: str, xlabel: str | None = None) -> None:
+    """The look that all panels share; those with a label below have grid lines."""
     axis.set_title(title, fontsize=10, loc="left")
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8, length=3)
+    if xlabel is not None:
+        axis.set_xlabel(xlabel, fontsize=9)
+        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
 def save(figure: Figure, path: pathlib.Path) -> None:

@@ -40,7 +40,7 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
     """
     task = problem.build_problem(config, lanes)
     programs = problem.build_programs(config, strategy(lanes[0].strategy)._replace(balanced=False), len(lanes))
-    keys = [problem.seed_keys(lane.seed) for lane in lanes]
+    rows, keys = np.asarray(task.pool), [problem.seed_keys(lane.seed) for lane in lanes]
     buffer = np.zeros((len(lanes), config.initial + config.cycles * config.budget), np.int32)
     buffer[:, : config.initial] = task.initial
     balanced = [strategy(lane.strategy).balanced for lane in lanes]
@@ -60,7 +60,7 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
                 *(jnp.stack([jax.random.fold_in(key, cycle) for key in stream]) for stream in zip(*keys, strict=True))
             )
             count = config.initial + cycle * config.budget
-            labelled = np.take_along_axis(np.asarray(task.labels), buffer[:, :count], axis=1)
+            labelled = np.asarray(task.data.labels)[np.take_along_axis(rows, buffer[:, :count], axis=1)]
             counts = np.stack([np.bincount(labels, minlength=config.num_classes) for labels in labelled])
             now = _Now(streams, jnp.asarray(buffer), jnp.int32(count), jnp.asarray(counts, jnp.int32))
             variables, loss, scores = _train(programs, task, now, timing)
@@ -75,7 +75,7 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             for i, lane in enumerate(lanes):
                 of_lane = jax.tree.map(lambda x, i=i: x[i], (loss, scores, picks))
                 _refuse_trouble(lane, cycle, of_lane[0], of_lane[2], config.budget)
-                new.append(_record(lane, cycle, lams[i], counts[i], *of_lane[1:], task.rows[i]))
+                new.append(_record(lane, cycle, lams[i], counts[i], *of_lane[1:], rows[i]))
                 if curves is not None and balanced[i]:
                     new[-1]["lam_curve"] = {
                         name: [_number(x) for x in getattr(curves, name)[i]] for name in ("lam", "l1", "utility")
@@ -107,19 +107,19 @@ def _timed(timing, name, function, *args):
 
 
 def _train(programs, task, now, timing):
-    labelled = (task.inputs, task.labels, now.indices, now.count)
+    labelled = (task.data, task.pool, now.indices, now.count)
     variables, info = _timed(timing, "train_s", programs.train, now.streams.train, task.variables, *labelled)
-    scores = _timed(timing, "evaluate_s", programs.evaluate, variables, task.x_test, task.y_test, now.counts)
+    scores = _timed(timing, "evaluate_s", programs.evaluate, variables, task.data, now.counts)
     return variables, *jax.device_get((info.loss, scores))
 
 
 def _choose_lambda(programs, task, now, variables, timing):
-    pool = (task.inputs, task.available, now.indices, now.count, now.counts)
+    pool = (task.data, task.pool, task.available, now.indices, now.count, now.counts)
     return jax.device_get(_timed(timing, "lambda_s", programs.choose_lambda, now.streams.query, variables, *pool))
 
 
 def _query(programs, task, now, variables, lams, timing):
-    pool = (task.inputs, task.raw, task.labels, task.available, now.indices, now.count, now.counts, lams)
+    pool = (task.data, task.pool, task.available, now.indices, now.count, now.counts, lams)
     return jax.device_get(_timed(timing, "query_s", programs.query, now.streams.query, variables, *pool))
 
 

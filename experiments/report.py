@@ -8,34 +8,20 @@ swept these, and prints the results. A run that is not finished gets a report to
 """
 
 import argparse
-import math
 import pathlib
-import re
 import string
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, files, summary, sweeps
+from experiments import figures, files, paper_numbers, summary, sweeps
+from experiments.markdown import BATCHES, NOTHING, RESULTS, bullets, number, p_value, plus_minus, results, short, table
 
-RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
-BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
 PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
 MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "devices", "cpu", "cores")
-NOTHING = "-"
-SETTINGS = ("initial", "budget", "cycles", "lam", "epochs")
-PAPER_SETTINGS = {
-    "letter": (32, 32, 20, 0.1, 100),
-    "mnist": (100, 100, 7, 0.5, 100),
-    "fmnist": (100, 100, 10, 0.1, 200),
-    "cifar10": (300, 300, 20, 0.5, 200),
-    "crop": (100, 100, 6, 0.5, 100),
-    "electric_devices": (100, 100, 30, 0.05, 150),
-    "ecg5000": (50, 50, 6, 0.05, 100),
-}
 
 
 def write_report(workdir) -> pathlib.Path:
@@ -71,16 +57,17 @@ def summary_table(records: Sequence[dict], dataset: str) -> Table:
     Returns:
       a table with one row per strategy.
     """
-    table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.title = f"{dataset}: mean ± s.e. over seeds, Δ = run - paper"
-    table.add_column("strategy", no_wrap=True)
-    table.add_column("seeds", justify="right")
+    rich_table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    rich_table.title = f"{dataset}: mean ± s.e. over seeds, Δ = run - paper"
+    rich_table.add_column("strategy", no_wrap=True)
+    rich_table.add_column("seeds", justify="right")
     for _, label, _ in RESULTS:
-        table.add_column(label, justify="right", no_wrap=True)
-        table.add_column("Δ", justify="right", no_wrap=True, style="dim")
-    for name, seeds, cells in _results(records, dataset):
-        table.add_row(name, seeds, *(text for value, _, diff in cells for text in (_short(value), _short(diff))))
-    return table
+        rich_table.add_column(label, justify="right", no_wrap=True)
+        rich_table.add_column("Δ", justify="right", no_wrap=True, style="dim")
+    for name, seeds, row in results(records, dataset):
+        cells = [short(text) for text in _cells(row)]
+        rich_table.add_row(name, str(seeds), *(text for i, text in enumerate(cells) if i % 3 != 1))
+    return rich_table
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -117,9 +104,10 @@ def _text(records, config, environment, timings, has_classes, swept) -> str:
         _labels_needed(records),
         "## Paired comparisons\n\nFirst minus second, seed by seed; two-sided p, not corrected for their number.",
         _comparisons(records, dataset),
-        "## Batches\n\nDiversity inside a batch, in the input space; L1 score of all labels, 0 if balanced.",
+        "## Batches\n\nDiversity inside a batch, in the input space (images: in the penultimate features); L1 score of "
+        "all labels, 0 if balanced.",
         _batches(records),
-        *(part if isinstance(part, str) else _table(*part) for part in swept),
+        *(part if isinstance(part, str) else table(*part) for part in swept),
         _times(timings) if timings else "",
         "## Missing\n\n" + _missing(records, config, environment),
     ]
@@ -127,58 +115,42 @@ def _text(records, config, environment, timings, has_classes, swept) -> str:
 
 
 def _missing(records, config, environment) -> str:
-    names = config.get("strategies") or list(summary.load_paper(config.get("dataset", "")))
-    first, count = config.get("first_seed", 0), config.get("seeds")
-    seeds = range(first, first + count) if isinstance(count, int) else count or {r["seed"] for r in records}
-    cycles = config.get("cycles") or summary.last_cycle(records)
+    names = config.get("strategies") or list(paper_numbers.load_results(config.get("dataset", "")))
     lines = ["no config.json"] * (not config) + ["no environment.json"] * (not environment)
-    lines += summary.missing(records, names, seeds, cycles)
-    return "\n".join(f"- {line}" for line in lines) or "Nothing."
+    return bullets(lines + summary.missing_of(records, config, names)) or "Nothing."
 
 
 def _what_was_run(records, config, environment) -> list[str]:
     seeds, last = summary.ranges({record["seed"] for record in records}), summary.last_cycle(records)
     names = ", ".join(summary.strategies(records))
-    published = PAPER_SETTINGS.get(config.get("dataset"), (NOTHING,) * len(SETTINGS))
-    rows = [(key, str(config.get(key, NOTHING)), str(value)) for key, value in zip(SETTINGS, published, strict=True)]
+    published = paper_numbers.PAPER_SETTINGS.get(config.get("dataset"), (NOTHING,) * len(paper_numbers.SETTINGS))
+    settings = zip(paper_numbers.SETTINGS, published, strict=True)
+    rows = [(key, str(config.get(key, NOTHING)), str(value)) for key, value in settings]
     machine = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]
-    facts = [f"- {key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in machine]
-    facts += ["- the code had changes that were not committed"] * bool(environment.get("git_dirty"))
+    facts = [f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in machine]
+    facts += ["the code had changes that were not committed"] * bool(environment.get("git_dirty"))
     what = f"Strategies {names}; seeds {seeds}; cycles 0 to {last}. All settings are in `config.json`."
-    return [what, _table(("setting", "run", "paper"), rows), "\n".join(facts)]
+    return [what, table(("setting", "run", "paper"), rows), bullets(facts)]
 
 
 def _other_settings(config, last: int) -> str:
-    published = dict(zip(SETTINGS, PAPER_SETTINGS.get(config.get("dataset"), ()), strict=False))
-    run = {**config, "cycles": last}
-    other = [f"{key} {run[key]} (paper {value})" for key, value in published.items() if run.get(key, value) != value]
+    other = paper_numbers.other_settings(config, last)
     return f"**Other settings than the paper's**, so diff. says little: {', '.join(other)}." if other else ""
 
 
-def _results(records, dataset: str) -> Iterator[tuple[str, str, list[tuple[str, str, str]]]]:
-    paper = summary.load_paper(dataset)
-    for name in summary.strategies(records):
-        cells = []
-        for metric, _, digits in RESULTS:
-            mean, se, _ = summary.mean_over_seeds(records, name, metric)
-            published = paper.get(name, {}).get(metric, math.nan)
-            difference = _number(mean - published, digits, "+")
-            cells.append((_plus_minus(mean, se, digits), _number(published, digits), difference))
-        yield name, str(len(summary.seed_means(records, name, "accuracy"))), cells
+def _cells(row) -> Iterator[str]:
+    for mean, se, published, digits in row:
+        yield from (plus_minus(mean, se, digits), number(published, digits), number(mean - published, digits, "+"))
 
 
 def _results_table(records, dataset: str) -> str:
-    header = [
-        "strategy",
-        "seeds",
-        *(text for _, label, _ in RESULTS for text in (label, "paper", "diff.")),
-        "F1 from 0",
-    ]
+    columns = [text for _, label, _ in RESULTS for text in (label, "paper", "diff.")]
+    header = ["strategy", "seeds", *columns, "F1 from 0"]
     rows = []
-    for name, seeds, cells in _results(records, dataset):
+    for name, seeds, row in results(records, dataset):
         with_start = summary.mean_over_seeds(records, name, "macro_f1", first_cycle=0).mean
-        rows.append([name, seeds, *(text for cell in cells for text in cell), _number(with_start, 3)])
-    return _table(header, rows)
+        rows.append([name, str(seeds), *_cells(row), number(with_start, 3)])
+    return table(header, rows)
 
 
 def _labels_needed(records) -> str:
@@ -188,32 +160,31 @@ def _labels_needed(records) -> str:
     for name in summary.strategies(records):
         needed = [summary.labels_to_level(records, name, level) for level in levels]
         partly = [f"{n.reached} of {n.num} seeds" if n.reached < n.num else "" for n in needed]
-        rows.append([name, *(text or _plus_minus(n.mean, n.se, 0) for text, n in zip(partly, needed, strict=True))])
-    return _table(["strategy", *(f"F1 ≥ {level}" for level in levels)], rows)
+        rows.append([name, *(text or plus_minus(n.mean, n.se, 0) for text, n in zip(partly, needed, strict=True))])
+    return table(["strategy", *(f"F1 ≥ {level}" for level in levels)], rows)
 
 
 def _comparisons(records, dataset: str) -> str:
-    names, paper = summary.strategies(records), summary.load_paper(dataset)
+    names = summary.strategies(records)
     families = dict.fromkeys(summary.split_name(name)[0] for name in names)
     pairs = [(family + first, family + second) for family in families for first, second in PAIRS]
     rows = []
     for metric, label, digits in RESULTS[1:]:
         for first, second in [pair for pair in pairs if set(pair) <= set(names)]:
             mean, se, num, wins, *p_values = summary.compare(records, first, second, metric)
-            a, b = (paper.get(name, {}).get(metric, math.nan) for name in (first, second))
-            cells = [f"{first} vs {second}", label, _plus_minus(mean, se, digits, "+"), f"{wins} of {num}"]
-            cells += ["< 0.001" if p < 0.001 else _number(p, 3) for p in p_values]
-            rows.append([*cells, _number(a - b, digits, "+")])
+            cells = [f"{first} vs {second}", label, plus_minus(mean, se, digits, "+"), f"{wins} of {num}"]
+            published = paper_numbers.difference(dataset, first, second, metric)
+            rows.append([*cells, *map(p_value, p_values), number(published, digits, "+")])
     header = ["comparison", "metric", "difference", "seeds won", "p (t-test)", "p (Wilcoxon)", "paper"]
-    return _table(header, rows) if rows else "No two strategies to compare."
+    return table(header, rows) if rows else "No two strategies to compare."
 
 
 def _batches(records) -> str:
     rows = []
     for name in summary.strategies(records):
         found = [(summary.mean_over_seeds(records, name, metric), digits) for metric, _, digits in BATCHES]
-        rows.append([name, *(_plus_minus(value.mean, value.se, digits) for value, digits in found)])
-    return _table(["strategy", *(label for _, label, _ in BATCHES)], rows)
+        rows.append([name, *(plus_minus(value.mean, value.se, digits) for value, digits in found)])
+    return table(["strategy", *(label for _, label, _ in BATCHES)], rows)
 
 
 def _times(timings: Sequence[dict]) -> str:
@@ -227,24 +198,7 @@ def _times(timings: Sequence[dict]) -> str:
     header = ["strategy", *(stage.removesuffix("_s") for stage in stages)]
     rows = [[name, *(f"{s:.1f}" for s in seconds)] for name, seconds in totals.items()]
     intro = "## Time\n\nSeconds by stage, summed over `timings.jsonl`: what ran side by side adds up.\n\n"
-    return intro + _table(header, rows)
-
-
-def _number(value: float, digits: int, sign: str = "") -> str:
-    return NOTHING if math.isnan(value) else f"{value:{sign}z.{digits}f}"
-
-
-def _plus_minus(mean: float, se: float, digits: int, sign: str = "") -> str:
-    return _number(mean, digits, sign) + ("" if math.isnan(se) else f" ± {se:.{digits}f}")
-
-
-def _short(text: str) -> str:
-    return re.sub(r"(?<!\d)0\.", ".", text.replace(" ", ""))
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    rule = [":--", *["--:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+    return intro + table(header, rows)
 
 
 if __name__ == "__main__":

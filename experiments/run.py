@@ -45,12 +45,15 @@ def run(
     check.check_config(config)
     frozen = FrozenConfigDict(config)
     dataset = problem.load_dataset(frozen)
+    check.check_inputs(config, dataset.x_train.shape[1:])
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
     check.check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
     together = config["parallel"] == "vmap" or (config["parallel"] == "auto" and jax.default_backend() != "cpu")
     groups = strategies.groups(config["strategies"], seeds, together)
 
-    with workdir.claim(folder, config, resume=resume, overwrite=overwrite):
+    num_rows = len(dataset.y_train) + len(dataset.y_test)
+    data = {"rows": num_rows, "published": num_rows + dataset.num_missing}
+    with workdir.claim(folder, config, data, resume=resume, overwrite=overwrite):
         checkpoints = folder / "checkpoints"
         _refuse_other_groups(checkpoints, groups)
         with logs.Recorder(folder, config, Console()) as recorder:

@@ -6,7 +6,6 @@ the start before any query, which all strategies share. A seed that lacks a cycl
 average, because early cycles score lower than late ones.
 """
 
-import csv
 import json
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -18,7 +17,6 @@ from scipy import stats
 from experiments import files
 
 LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-PAPER_RESULTS = pathlib.Path(__file__).with_name("paper_results.csv")
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
 BATCHES = ("ed_diversity", "kl_diversity")
 METRICS = SCORES + BATCHES
@@ -96,14 +94,6 @@ def load_records(workdir) -> list[dict]:
             raise ValueError(f"{path}, line {number}: repeats line {first_line[key]} (strategy, seed, cycle: {key})")
         first_line[key] = number
     return records
-
-
-def load_paper(dataset: str) -> dict[str, dict[str, float]]:
-    """Published results on `dataset`, strategy -> metric -> value; empty for a dataset the paper lacks."""
-    with PAPER_RESULTS.open(encoding="utf-8") as lines:
-        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    metrics = ("accuracy", "macro_f1", "cbi")
-    return {row["strategy"]: {m: float(row[m]) for m in metrics} for row in rows if row["dataset"] == dataset}
 
 
 def split_name(strategy: str) -> tuple[str, str]:
@@ -232,12 +222,12 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def missing(records: Sequence[dict], names: Iterable[str], seeds: Iterable[int], cycles: int) -> list[str]:
-    """What the records lack of `names` x `seeds` x cycles 0 to `cycles`, one sentence each; and the null CBIs."""
+    """What the records lack of `names` x `seeds` x cycles 0 to `cycles`, one phrase for each gap; and the null CBIs."""
     present = {name: {} for name in dict.fromkeys([*names, *strategies(records)])}
     for record in records:
         present[record["strategy"]].setdefault(record["seed"], set()).add(record["cycle"])
     absent = [name for name, own in present.items() if not own]
-    lines = [f"{', '.join(absent)}: not run"] if absent else []
+    gaps, lines = {}, [f"{', '.join(absent)}: not run"] if absent else []
     for name, own in present.items():
         lacking = {}
         for seed in sorted({*seeds, *own} if own else ()):
@@ -245,7 +235,16 @@ def missing(records: Sequence[dict], names: Iterable[str], seeds: Iterable[int],
             lacking.setdefault(gap, []).append(seed)
         lacking.pop("", None)
         for gap, group in lacking.items():
-            lines.append(f"{name}, seeds {ranges(group)}: without cycles {gap}")
+            gaps.setdefault(f"seeds {ranges(group)}: without cycles {gap}", []).append(name)
+    lines += [f"{', '.join(group)}, {gap}" for gap, group in gaps.items()]
+    for name in present:
         nulls = sum(record["strategy"] == name and record.get("cbi") is None for record in records)
         lines += [f"{name}: {nulls} records without a CBI (degenerate counts), left out of its mean"] if nulls else []
     return lines
+
+
+def missing_of(records: Sequence[dict], config: dict, names: Iterable[str]) -> list[str]:
+    """`missing` of a run: the seeds and cycles are those of its config, or of its records without one."""
+    first, count = config.get("first_seed", 0), config.get("seeds")
+    seeds = range(first, first + count) if isinstance(count, int) else count or {r["seed"] for r in records}
+    return missing(records, names, seeds, config.get("cycles") or last_cycle(records))

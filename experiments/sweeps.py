@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import figures, summary
+from experiments.markdown import NOTHING, number, plus_minus
 
 SIZES = (("macro_f1", "Macro F1", 3), ("cbi", "Class balance index (min-max)", 2), ("l1_score", "L1 score", 3))
 
@@ -83,7 +84,7 @@ def lambda_rows(curves: dict[str, LambdaCurve]) -> list[list[str]]:
         for i, lam in enumerate(curve.lam):
             votes = sum(bool(np.isclose(lam, chosen)) for chosen in curve.chosen)
             l1, utility = summary.estimate(curve.l1[:, i]), summary.estimate(curve.utility[:, i])
-            picked = f"{votes} of {len(curve.chosen)}" if lam > 0 else "-"
+            picked = f"{votes} of {len(curve.chosen)}" if lam > 0 else NOTHING
             rows.append([name, f"{lam:g}", f"{l1.mean:.3f}", f"{utility.mean:.3f}", picked])
     return rows
 
@@ -104,16 +105,12 @@ def draw_lambda(curves: dict[str, LambdaCurve], path: pathlib.Path) -> None:
     for axis, field, title in zip(axes, ("l1", "utility"), titles, strict=True):
         for name, curve in curves.items():
             values = getattr(curve, field)
-            points = [summary.estimate(column) for column in (values / values[:, :1]).T]
-            mean, se = np.array([p.mean for p in points]), np.nan_to_num([p.se for p in points])
             style = figures.line_style(name, list(curves))
-            axis.fill_between(curve.lam, mean - se, mean + se, color=style["color"], alpha=0.16, linewidth=0)
-            axis.plot(curve.lam, mean, **style, label=name)
+            figures.band(axis, curve.lam, values / values[:, :1], {**style, "label": name})
             axis.axvline(np.median(curve.chosen), color=style["color"], linewidth=0.8, linestyle=(0, (2, 2)))
         axis.set_xscale("symlog", linthresh=smallest)
-        axis.set_xlabel("λ", fontsize=9)
-        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
-        figures.clean(axis, title)
+        axis.set_xlim(left=0)
+        figures.clean(axis, title, "λ")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figures.save(figure, path)
 
@@ -139,11 +136,10 @@ def minibatch_rows(records: Sequence[dict], found: Sequence[Minibatch]) -> list[
         cells = []
         for metric, _, digits in SIZES:
             mean, se, _ = summary.mean_over_seeds(records, minibatch.strategy, metric)
-            cells.append(f"{mean:.{digits}f}" + ("" if np.isnan(se) else f" ± {se:.{digits}f}"))
+            cells.append(plus_minus(mean, se, digits))
         paired = summary.compare(records, minibatch.strategy, smallest.strategy, "macro_f1")
-        against = "-" if minibatch is smallest or not paired.num else f"{paired.mean:+.3f} ± {paired.se:.3f}"
-        seconds = "-" if np.isnan(minibatch.query_s) else f"{minibatch.query_s:.3f}"
-        rows.append([base, str(minibatch.size), *cells, against, seconds])
+        against = NOTHING if minibatch is smallest else plus_minus(paired.mean, paired.se, 3, "+")
+        rows.append([base, str(minibatch.size), *cells, against, number(minibatch.query_s, 3)])
     return rows
 
 
@@ -161,19 +157,18 @@ def draw_minibatches(records: Sequence[dict], found: Sequence[Minibatch], path: 
     for base in bases:
         own = [m for m in found if m.strategy.partition("@")[0] == base]
         sizes, style = [m.size for m in own], figures.line_style(base, bases)
-        for axis, (metric, title, _) in zip(axes, SIZES[:2], strict=False):
+        for axis, (metric, _, _) in zip(axes, SIZES[:2], strict=False):
             points = [summary.mean_over_seeds(records, m.strategy, metric) for m in own]
             errors = np.nan_to_num([p.se for p in points])
             axis.errorbar(sizes, [p.mean for p in points], errors, **style, capsize=2, label=base)
-            figures.clean(axis, title)
         axes[2].plot(sizes, [m.query_s for m in own], **style)
-    figures.clean(axes[2], "Seconds of a query (whole budget)")
     if any(m.query_s > 0 for m in found):
         axes[2].set_yscale("log")
-    for axis in axes:
+    for axis, title in zip(
+        axes, (*(title for _, title, _ in SIZES[:2]), "Seconds of a query (whole budget)"), strict=True
+    ):
         axis.set_xscale("log", base=2)
         axis.set_xticks(sorted({m.size for m in found}), [str(s) for s in sorted({m.size for m in found})])
-        axis.set_xlabel("Rows asked for between updates", fontsize=9)
-        axis.grid(axis="y", color="#dddddd", linewidth=0.6)
+        figures.clean(axis, title, "Rows asked for between updates")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figures.save(figure, path)

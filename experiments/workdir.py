@@ -9,8 +9,8 @@ import shutil
 from experiments import files, logs
 
 WRITTEN = (
-    "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png",
-    "environment.json", "config.json",
+    "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png", "lambda.png",
+    "minibatches.png", "environment.json", "config.json",
 )  # fmt: skip
 STARTED = {"environment.json", "environment.json.tmp", "config.json.tmp"}
 LOCK = ".lock"
@@ -18,12 +18,13 @@ FREE = ("workers",)  # fields that change how fast a run is and nothing else
 
 
 @contextlib.contextmanager
-def claim(workdir: pathlib.Path, config: dict, *, resume: bool, overwrite: bool):
+def claim(workdir: pathlib.Path, config: dict, data: dict[str, int], *, resume: bool, overwrite: bool):
     """Checks a run's directory, holds it for this process, writes `config.json` and `environment.json`.
 
     Args:
       workdir: the directory; made if absent.
       config: the experiment, as a dictionary.
+      data: how many rows the data set has and how many were published, for `environment.json`.
       resume: go on from what is there, if anything.
       overwrite: delete what an earlier run wrote there.
 
@@ -49,7 +50,7 @@ def claim(workdir: pathlib.Path, config: dict, *, resume: bool, overwrite: bool)
         if config_path.exists():
             _same_config(config_path, config)
         else:
-            files.write_json(workdir / "environment.json", logs.environment())
+            files.write_json(workdir / "environment.json", logs.environment() | {"data": data})
             files.write_json(config_path, config)
         yield
 

@@ -32,6 +32,32 @@ def bald_from_weights(rng, mean, cov, phi, num_samples):
     return bald(softmax(np.einsum("nd,skd->snk", phi, weights)))
 
 
+def bald_from_logits(rng, logits, variance, num_samples):
+    """BALD of logits N(logits [N, K], variance [N]) and its standard error, row by row from one block of draws."""
+    noise = rng.standard_normal((num_samples, logits.shape[1]))
+    scores = []
+    for mean, v in zip(logits, variance, strict=True):
+        drawn = mean + np.sqrt(v) * noise
+        drawn -= drawn.max(-1, keepdims=True)
+        probs = np.exp(drawn)
+        total = probs.sum(-1)
+        probs /= total[:, None]
+        divergence = np.einsum("sk,sk->s", probs, drawn) - np.log(total) - probs @ np.log(probs.mean(0))
+        scores.append((divergence.mean(), divergence.std() / np.sqrt(num_samples)))
+    return np.array(scores).T
+
+
+def bald_of_two_classes(difference, variance):
+    """BALD from f_1 - f_2 ~ N(difference, 2 variance) by Gauss-Hermite, and the deviation of one draw's divergence."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    weights = weights / weights.sum()
+    spread = difference + np.sqrt(2 * np.asarray(variance, float)) * nodes[:, None]
+    probs = expit(np.stack([spread, -spread], -1))
+    divergence = np.sum(probs * np.log(probs / np.tensordot(weights, probs, 1)), -1)
+    exact = weights @ divergence
+    return exact, np.sqrt(weights @ (divergence - exact) ** 2)
+
+
 def curvature(logits):
     """p_max (1 - p_max) of a softmax."""
     top = softmax(logits).max(-1)

@@ -1,8 +1,12 @@
+import importlib.util
+import sys
+
 import jax
 import numpy as np
 import pytest
 
 from alfamous_jax import datasets
+from alfamous_jax.datasets.registry import SOURCES
 
 LETTER_COUNTS = [
     789, 766, 736, 805, 768, 775, 773, 734, 755, 747, 739, 761, 792,
@@ -47,7 +51,9 @@ def test_data_directory(tmp_path, monkeypatch):
     write(tmp_path / "mine.npz", **good())
     monkeypatch.setenv("ALFAMOUS_DATA_DIR", str(tmp_path))
     assert datasets.load("mine", num_classes=3).num_classes == 3
-    with pytest.raises(FileNotFoundError, match=r"'other' is not packaged and there is no file .*other\.npz"):
+    with pytest.raises(
+        FileNotFoundError, match=r"'other' is not known \(there is letter, .*\), nor a file .*other\.npz"
+    ):
         datasets.load("other", num_classes=3)
     monkeypatch.delenv("ALFAMOUS_DATA_DIR")
     with pytest.raises(FileNotFoundError, match="set ALFAMOUS_DATA_DIR to a folder that holds mine.npz"):
@@ -99,6 +105,128 @@ def test_bad_files_are_named(tmp_path):
         datasets.load(whole, num_classes=3, test_rows=4)
 
 
+# Rows after the split, and the pool of Table 3 of AL-FaMoUS: train, test, share of classes cut, pool in the paper.
+PAPER_SIZES = {
+    "mnist": (60000, 10000, 0.5, 32430),
+    "fmnist": (60000, 10000, 0.5, 32981),
+    "cifar10": (50000, 10000, 0.5, 27481),
+    "crop": (12000, 12000, 0.5, 6668),
+    "electric_devices": (8318, 8318, 0.0, 8318),
+    "ecg5000": (2500, 2500, 0.0, 2500),
+}
+
+
+@pytest.mark.parametrize("name", PAPER_SIZES)
+def test_real_data_has_the_sizes_of_the_paper(name):
+    source = SOURCES[name]
+    try:
+        data = datasets.load(name, source.num_classes)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    except ValueError as error:
+        if "needs arrays" in str(error):
+            pytest.skip(f"pixels are coded, expand them first: {error}")
+        raise
+    train, test, share, pool = PAPER_SIZES[name]
+    assert 0 <= data.num_missing <= 0.12 * source.num_rows
+    assert abs(len(data.y_train) - train) <= data.num_missing / 2 + 1 and len(data.y_train) <= train + 1
+    assert abs(len(data.y_test) - test) <= data.num_missing / 2 + 1
+    assert data.x_train.shape[1:] == data.x_test.shape[1:] == source.shape
+    assert set(data.y_train) == set(data.y_test) == set(range(source.num_classes))
+    rows = datasets.imbalanced_pool(jax.random.key(0), data, share, 0.1)
+    tolerance = 0.03 * pool + data.num_missing  # classes differ in size, and which of them are cut is drawn
+    assert abs(int(rows.available.sum()) - pool) <= tolerance
+    x_train, _ = datasets.standardize(data)
+    np.testing.assert_allclose([x_train.mean(dtype=np.float64), x_train.std(dtype=np.float64)], [0, 1], atol=1e-4)
+
+
+def series(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, 140)).astype(np.float32), np.arange(rows) % 5
+
+
+def write_ucr(folder, suffix=".tsv", test_rows=4):
+    folder = folder / "ECG5000"
+    folder.mkdir()
+    for kind, rows in (("TRAIN", 6), ("TEST", test_rows)):
+        x, y = series(rows, seed=rows)
+        table = np.column_stack([y + 1, x])
+        np.savetxt(folder / f"ECG5000_{kind}{suffix}", table, delimiter="\t" if suffix == ".tsv" else "  ")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".txt"])
+def test_ucr_files_are_pooled_and_halved(tmp_path, suffix):
+    write_ucr(tmp_path, suffix)
+    data = datasets.load("ecg5000", 5, data_dir=tmp_path)
+    x, y = (np.concatenate(parts) for parts in zip(series(6, seed=6), series(4, seed=4), strict=True))
+    np.testing.assert_allclose(data.x_train, x[::2], atol=1e-6)
+    np.testing.assert_allclose(data.x_test, x[1::2], atol=1e-6)
+    np.testing.assert_array_equal(data.y_train, y[::2])
+    np.testing.assert_array_equal(data.y_test, y[1::2])
+    assert data.scaling == "channel" and data.num_missing == 5000 - 10
+
+
+def test_an_npz_file_comes_before_ucr_files(tmp_path):
+    write_ucr(tmp_path)
+    x, y = series(20)
+    write(tmp_path / "ecg5000.npz", x=x, y=y)
+    assert len(datasets.load("ecg5000", 5, data_dir=tmp_path).y_train) == 10
+
+
+def test_broken_ucr_files_are_named(tmp_path):
+    folder = write_ucr(tmp_path)
+    (folder / "ECG5000_TEST.tsv").write_text("1\tabc\n")
+    with pytest.raises(ValueError, match="ECG5000_TEST.tsv: not a table of numbers"):
+        datasets.load("ecg5000", 5, data_dir=tmp_path)
+    (folder / "ECG5000_TEST.tsv").unlink()
+    with pytest.raises(FileNotFoundError, match="no file .*ECG5000_TEST.tsv"):
+        datasets.load("ecg5000", 5, data_dir=tmp_path)
+
+
+class FakeImages:
+    """Stands in for tensorflow-datasets: rows as it gives them."""
+
+    @staticmethod
+    def data_source(name, split):
+        assert name == "mnist"
+        rows = {"train": 4, "test": 2}[split]
+        return [{"image": np.full((28, 28, 1), i, np.uint8), "label": i} for i in range(rows)]
+
+
+def test_tensorflow_datasets_come_last(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", FakeImages)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "tensorflow_datasets")
+    data = datasets.load("mnist", 10, data_dir=tmp_path)
+    assert data.x_train.shape == (4, 28, 28) and data.x_test.shape == (2, 28, 28)
+    np.testing.assert_array_equal(data.y_train, [0, 1, 2, 3])
+    np.testing.assert_array_equal(data.x_train[:, 0, 0], [0, 1, 2, 3])
+    write(
+        tmp_path / "mnist.npz",
+        x_train=np.zeros((3, 28, 28)),
+        y_train=np.arange(3),
+        x_test=np.zeros((1, 28, 28)),
+        y_test=[0],
+    )
+    assert len(datasets.load("mnist", 10, data_dir=tmp_path).y_train) == 3
+
+
+def test_what_is_missing_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("ALFAMOUS_DATA_DIR", raising=False)
+    with pytest.raises(FileNotFoundError) as caught:
+        datasets.load("fmnist", 10)
+    for part in ("'fmnist' was not found", "fmnist.npz or fashion_mnist.npz", "not set", "alfamous-jax[data]"):
+        assert part in str(caught.value)
+    with pytest.raises(FileNotFoundError, match=r"crop.npz in the folder .*; Crop/Crop_TRAIN.tsv and _TEST.tsv"):
+        datasets.load("crop", 24, data_dir=tmp_path)
+    write(tmp_path / "mnist.npz", **good())
+    with pytest.raises(ValueError, match=r"rows of mnist have shape \(28, 28\), got \(4,\)"):
+        datasets.load("mnist", 10, data_dir=tmp_path)
+    with pytest.raises(ValueError, match="num_classes: mnist has 10 classes, got 26"):
+        datasets.load("mnist", 26, data_dir=tmp_path)
+
+
 def test_pools_of_all_seeds_share_a_shape(letter):
     size = datasets.pool_size(letter, 0.5, 0.1)
     counts = np.bincount(letter.y_train)
@@ -141,3 +269,18 @@ def test_standardize_uses_the_training_rows():
     np.testing.assert_allclose(train, [[-1, 0], [1, 0]])
     np.testing.assert_allclose(test, [[3, 1]])
     assert train.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=["series", "grey", "colour"])
+def test_standardize_by_channel(shape):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, size=(2100, *shape)).astype(np.uint8)
+    data = datasets.Dataset(x, np.zeros(2100), x[:3], np.zeros(3), 1, scaling="channel")
+    train, test = datasets.standardize(data)
+    channels = np.float64(x).reshape(-1, shape[-1] if len(shape) == 3 else 1)
+    expected = (np.float64(x) - channels.mean(axis=0)) / channels.std(axis=0)
+    np.testing.assert_allclose(train, expected, atol=1e-5)
+    np.testing.assert_allclose(test, expected[:3], atol=1e-5)
+    mean, deviation = datasets.moments(data)
+    np.testing.assert_allclose(mean, channels.mean(axis=0).reshape(mean.shape))
+    np.testing.assert_allclose(deviation, channels.std(axis=0).reshape(mean.shape))

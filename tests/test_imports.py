@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = "alfamous_jax"
 LAYERS = [
-    {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance"},
+    {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment"},
     {"laplace", "balance"},
     {"updates", "lp_pool", "lp_dual", "local_search"},
     {"balance_lp"},
@@ -61,4 +61,4 @@ def test_arrows_point_down(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.stem)
 def test_configs_import_ml_collections_alone(path):
-    assert {target.split(".")[0] for target in imported(path)} <= {"ml_collections"}
+    assert {target.split(".")[0] for target in imported(path)} <= {"ml_collections", "configs"}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from alfamous_jax import random_features, spectral
-from alfamous_jax.models.mlp import ResidualMLP, SpectralDense
+from alfamous_jax.models.layers import SpectralDense
+from alfamous_jax.models.mlp import ResidualMLP
 from alfamous_jax.models.sngp import SNGP, head_mean
 
 LETTER = SNGP(ResidualMLP(128, 2, bound=1.0), num_classes=26, num_features=1024, kernel_scale=8.0)

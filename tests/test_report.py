@@ -1,6 +1,5 @@
 """Statistics, figures and report of a run, on records small enough to average by hand."""
 
-import csv
 import io
 import json
 import math
@@ -10,7 +9,7 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from experiments import figures, report, summary
+from experiments import figures, paper_numbers, report, summary
 
 # Macro F1 by strategy and seed over cycles 0, 1, 2. Means over cycles 1, 2:
 # random .2 .4; us .3 .5 .4; us-alfamous .5 .6 .8.
@@ -221,7 +220,9 @@ def test_command_line_prints_the_table(run, capsys, monkeypatch):
 
 
 def test_table_of_the_paper_fits_80_columns():
-    nine = {name: {seed: (0.1, 0.4 + 0.1 * seed) for seed in range(10)} for name in summary.load_paper("letter")}
+    nine = {
+        name: {seed: (0.1, 0.4 + 0.1 * seed) for seed in range(10)} for name in paper_numbers.load_results("letter")
+    }
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(report.summary_table(make_records(nine), "letter"))
     text = console.export_text()
@@ -243,14 +244,13 @@ DATASETS = ("letter", "mnist", "fmnist", "cifar10", "crop", "electric_devices", 
 
 
 def test_paper_results_are_complete():
-    with summary.PAPER_RESULTS.open(encoding="utf-8") as lines:
-        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    rows = paper_numbers._rows("paper_results.csv")
     assert len(rows) == 63
-    names = summary.load_paper("letter")
+    names = paper_numbers.load_results("letter")
     assert [(row["dataset"], row["strategy"]) for row in rows] == [(d, name) for d in DATASETS for name in names]
-    assert summary.load_paper("letter")["us-alfamous"] == {"accuracy": 0.627, "macro_f1": 0.609, "cbi": 4.33}
-    assert summary.load_paper("ecg5000")["bald-alfamous"] == {"accuracy": 0.937, "macro_f1": 0.537, "cbi": 3.05}
-    assert summary.load_paper("iris") == {} and set(report.PAPER_SETTINGS) == set(DATASETS)
+    assert paper_numbers.load_results("letter")["us-alfamous"] == {"accuracy": 0.627, "macro_f1": 0.609, "cbi": 4.33}
+    assert paper_numbers.load_results("ecg5000")["bald-alfamous"] == {"accuracy": 0.937, "macro_f1": 0.537, "cbi": 3.05}
+    assert paper_numbers.load_results("iris") == {} and set(paper_numbers.PAPER_SETTINGS) == set(DATASETS)
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_paper_results_are_complete():
     ],
 )
 def test_paper_results_agree_with_the_prose(dataset, first, second, metric, points):
-    paper = summary.load_paper(dataset)
+    paper = paper_numbers.load_results(dataset)
     assert 100 * (paper[first][metric] - paper[second][metric]) == pytest.approx(points)
 
 
 def test_orderings_of_the_paper():
     def count(metric, first, second):
-        pairs = [(summary.load_paper(d), family) for d in DATASETS for family in ("us", "bald")]
+        pairs = [(paper_numbers.load_results(d), family) for d in DATASETS for family in ("us", "bald")]
         return sum(paper[family + first][metric] >= paper[family + second][metric] for paper, family in pairs)
 
     for metric in ("cbi", "macro_f1"):

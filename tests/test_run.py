@@ -1,5 +1,6 @@
 """The driver: runs, resumes byte for byte, compiles once, refuses bad input before writing."""
 
+import importlib
 import itertools
 import json
 import multiprocessing
@@ -17,8 +18,9 @@ import numpy as np
 import pytest
 from ml_collections import FrozenConfigDict
 
+from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
-from experiments import loop, problem, workers
+from experiments import check, loop, paper_numbers, problem, workers
 from experiments.run import run
 from experiments.strategies import STRATEGIES, Lane, groups
 
@@ -186,6 +188,72 @@ def test_lam_is_chosen_for_balanced_lanes_alone(tmp_path):
     assert by_name["us-cb"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-cb"][0]
 
 
+def own_file(folder, shape, kind, rows=60):
+    """An easy problem of 3 classes: a level for each, and noise."""
+    rng = np.random.default_rng(0)
+    y = np.arange(rows + 30) % 3
+    x = y.reshape(-1, *(1,) * len(shape)) * 60 + rng.integers(0, 60, size=(rows + 30, *shape))
+    path = folder / f"{kind}.npz"
+    np.savez(
+        path, x_train=x[:rows].astype(np.uint8), y_train=y[:rows], x_test=x[rows:].astype(np.uint8), y_test=y[rows:]
+    )
+    return str(path)
+
+
+KINDS = {
+    "images": ((8, 8), {"backbone": "resnet6", "augment": "affine"}),
+    "colour images": ((8, 8, 3), {"backbone": "resnet6", "augment": "flip_and_crop"}),
+    "series": ((12,), {"backbone": "tcn", "scaling": "channel", "width": 4}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_and_series_run_and_compile_once(tmp_path, kind):
+    shape, changes = KINDS[kind]
+    changes |= {"dataset": own_file(tmp_path, shape, kind), "num_classes": 3, "initial": 6, "batch_size": 4}
+    config = FrozenConfigDict(tiny(**changes, cycles=2, epochs=2, pool_subset=20, learning_rate=0.01))
+    records = []
+    problem.build_programs.cache_clear()
+    loop.run_lanes(config, (Lane("us-alfamous", 0),), tmp_path / "checkpoints", lambda new, _: records.extend(new))
+    programs = problem.build_programs(config, STRATEGIES["us-fbu"], 1)
+    assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+    assert [record["num_labelled"] for record in records] == [6, 10, 14]
+    picked = [row for record in records for row in record["selected"]]
+    assert len(set(picked)) == len(picked) == 8
+    assert all(0 <= record["accuracy"] <= 1 for record in records)
+    assert all(record["ed_diversity"] > 0 for record in records[:2])
+
+
+def test_a_pool_subset_is_drawn_anew_from_what_is_available(tmp_path):
+    """Every query sees as many rows as it asks for, so it takes all of them: the draws are the picks."""
+    runs = []
+    for subset in (4, 4, 0):
+        records = []
+        config = FrozenConfigDict(tiny(pool_subset=subset, strategies=("us",), cycles=3, epochs=1))
+        loop.run_lanes(config, (Lane("us", 0),), tmp_path / str(len(runs)), lambda new, _: records.extend(new))  # noqa: B023
+        runs.append([set(record["selected"]) for record in records[:-1]])
+    assert runs[0] == runs[1] != runs[2]
+    assert len(set().union(*runs[0])) == 12, "a row is drawn once it is labelled"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("[!b]*.py")), ids=lambda path: path.stem)
+def test_every_config_has_its_modes(path):
+    module = importlib.import_module(f"configs.{path.stem}")
+    source = SOURCES[path.stem]
+    for mode in ("", "paper", "smoke"):
+        config = module.get_config(mode).to_dict()
+        check.check_config(config)
+        check.check_inputs(config, source.shape)
+        assert config["dataset"] == path.stem and config["num_classes"] == source.num_classes
+        assert f"configs/{path.stem}.py" in module.__doc__
+    settings = paper_numbers.PAPER_SETTINGS[path.stem]
+    paper = module.get_config("paper")
+    assert tuple(paper[name] for name in ("initial", "budget", "cycles", "lam", "epochs")) == settings
+    assert paper.seeds == 10 and len(paper.strategies) == 9
+    with pytest.raises(ValueError, match="mode must be 'paper', .*'smoke'.*, got 'papr'"):
+        module.get_config("papr")
+
+
 def test_groups():
     seeds = range(2)
     assert groups(("us", "us-cb"), seeds, together=False) == [((name, s),) for name in ("us", "us-cb") for s in seeds]
@@ -209,7 +277,11 @@ BAD_CONFIGS = {
     "no seeds": ({"seeds": 0}, "config.seeds: expected an integer of at least 1, got 0"),
     "optimizer": ({"optimizer": "lion"}, "config.optimizer: expected .sgd. or .adam., got 'lion'"),
     "budget": ({"budget": 5000}, "config.budget: 26 initial labels and 2 cycles of 5000 need 10026 rows, the smallest"),
-    "classes": ({"num_classes": 20}, r"letter.npz \(train\): labels must lie in 0..19, y\[\d+\] is 2\d"),
+    "classes": ({"num_classes": 20}, "num_classes: letter has 26 classes, got 20"),
+    "pool subset": ({"pool_subset": 3}, "config.pool_subset: must be 0 or at least config.budget 4, got 3"),
+    "backbone": ({"backbone": "vit"}, "config.backbone: expected .mlp., .tcn., .resnet6. or .resnet18., got 'vit'"),
+    "backbone for images": ({"backbone": "resnet6"}, r"config.backbone: 'resnet6' takes images, .* shape \(16,\)"),
+    "augmented table": ({"augment": "affine"}, r"config.augment: 'affine' takes images, the rows have shape \(16,\)"),
     "dataset": ({"dataset": "absent.npz"}, "dataset: no file absent.npz"),
 }
 
@@ -306,7 +378,7 @@ COMMAND_LINES = {
     "wrong type": (["--config.cycles=many"], "error: flag --config.cycles=many: invalid literal"),
     "no such flag": (["--resum"], "error: Unknown command line flag 'resum'. Did you mean: resume"),
     "no such file": (["--config=configs/lettr.py"], "No such file or directory: 'configs/lettr.py'"),
-    "no such mode": (["--config=configs/letter.py:papr"], "mode must be 'paper', 'batch' or 'smoke', got 'papr'"),
+    "no such mode": (["--config=configs/letter.py:papr"], "mode must be 'paper', 'smoke' or 'batch', got 'papr'"),
     "stray word": (["configs/letter.py"], "error: unexpected argument 'configs/letter.py'"),
     "budget": (["--config.budget=9000"], "error: config.budget: 26 initial labels and 2 cycles of 9000"),
 }

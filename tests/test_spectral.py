@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.signal
 
 from alfamous_jax import spectral
 
@@ -110,3 +111,77 @@ class TestGradient:
             return jnp.sum(new_u) + jnp.sum(new_v)
 
         np.testing.assert_array_equal(jax.grad(loss)(jnp.asarray(self.kernel)), np.zeros_like(self.kernel))
+
+
+CONVOLUTIONS = {  # inputs, kernel, strides, padding, dilation
+    "image": ((6, 5, 2), (3, 3, 2, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    "image, stride 2": ((7, 6, 2), (3, 3, 2, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    "shortcut": ((6, 6, 3), (1, 1, 3, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)),
+    "causal series": ((12, 3), (3, 3, 4), (1,), ((4, 0),), (2,)),
+}
+
+
+def convolution(shape, kernel, strides, padding, dilation):
+    """A random kernel, and its operator as a matrix made column by column by scipy."""
+    rng = np.random.default_rng(9)
+    weights = rng.normal(size=kernel)
+
+    def oracle(x):
+        x = np.pad(x, [*padding, (0, 0)])
+        spread = np.zeros([(size - 1) * step + 1 for size, step in zip(kernel[:-2], dilation, strict=True)])
+        out = []
+        for j in range(kernel[-1]):
+            total = 0.0
+            for i in range(kernel[-2]):
+                spread[tuple(slice(None, None, step) for step in dilation)] = weights[..., i, j]
+                total = total + scipy.signal.correlate(x[..., i], spread, mode="valid")
+            out.append(total[tuple(slice(None, None, step) for step in strides)])
+        return np.stack(out, axis=-1)
+
+    columns = [oracle(one.reshape(shape)).ravel() for one in np.eye(np.prod(shape))]
+    return weights, np.stack(columns, axis=1), oracle
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
+class TestConvolution:
+    """The operator's norm is that of the unrolled matrix, strides, padding and dilation included."""
+
+    def test_value_and_gradient_on_every_platform(self, case):
+        weights, _, oracle = convolution(*case)
+        x = np.random.default_rng(10).normal(size=(2, *case[0]))
+        settings = dict(zip(("strides", "padding", "dilation"), case[2:], strict=True))
+        expected = np.stack([oracle(row) for row in x])
+        ways = (spectral.convolve, spectral._convolve, spectral._convolve_by_product)
+        arguments = jnp.asarray(x, jnp.float32), jnp.asarray(weights, jnp.float32)
+
+        def loss(x, kernel, way):
+            return jnp.sum(jnp.sin(way(x, kernel, **settings)))
+
+        reference = jax.grad(loss, (0, 1))(*arguments, spectral._convolve)
+        for way in ways:
+            np.testing.assert_allclose(way(*arguments, **settings), expected, atol=1e-4)
+            for got, wanted in zip(jax.grad(loss, (0, 1))(*arguments, way), reference, strict=True):
+                np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+    def test_norm_is_that_of_the_unrolled_operator(self, case):
+        weights, matrix, _ = convolution(*case)
+        settings = dict(zip(("strides", "padding", "dilation"), case[2:], strict=True))
+        kernel = jnp.asarray(weights, jnp.float32)
+
+        def operator(x, kernel=kernel):
+            return spectral.convolve(x, kernel, **settings)
+
+        rng = np.random.default_rng(11)
+        v = jnp.asarray(rng.normal(size=(1, *case[0])), jnp.float32)
+        u = jnp.asarray(rng.normal(size=operator(v).shape), jnp.float32)
+        move = jax.jit(lambda vectors: spectral.operator_iteration(operator, *vectors))
+        u, v = move((u, v))
+        low = spectral.operator_norm(operator, u, v)
+        for _ in range(500):
+            u, v = move((u, v))
+        sigma = spectral.operator_norm(operator, u, v)
+        true = np.linalg.svd(matrix, compute_uv=False)[0]
+        np.testing.assert_allclose(sigma, true, rtol=1e-4)
+        assert low <= sigma * (1 + 1e-6)
+        shrunk = spectral.shrink(kernel, sigma, 0.5)
+        np.testing.assert_allclose(shrunk, weights * 0.5 / true, rtol=1e-3, atol=1e-6)

@@ -9,8 +9,11 @@ import pytest
 
 from alfamous_jax import train
 from alfamous_jax.models.mlp import ResidualMLP
+from alfamous_jax.models.resnet import ResNet
 from alfamous_jax.models.sngp import SNGP, Outputs, head_mean
+from alfamous_jax.models.tcn import TCN
 
+SMALL_RESNET = ResNet(stem=2, stem_size=3, widths=(3,), depth=1, strides=(2,))
 RATE, MOMENTUM, DECAY, EPOCHS = 0.1, 0.9, 0.01, 3
 
 
@@ -20,7 +23,7 @@ class Linear(nn.Module):
     num_classes: int = 3
 
     @nn.compact
-    def __call__(self, x, train=False):
+    def __call__(self, x, train=False, mask=None):
         logits = nn.Dense(self.num_classes, name="head")(x)
         return Outputs(logits, x, x, ())
 
@@ -135,6 +138,72 @@ def test_training_learns_and_leaves_random_features_alone(data):
     for a, b in zip(*(jax.tree.leaves(v["random_features"]) for v in (start, fitted)), strict=True):
         np.testing.assert_array_equal(a, b)
     assert head_mean(fitted).shape == (3, 64)
+
+
+@pytest.mark.parametrize("backbone, shape", [(TCN(4, 2), (11,)), (SMALL_RESNET, (6, 6))], ids=["tcn", "resnet"])
+def test_other_backbones_train_under_vmap_as_alone(backbone, shape):
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(20, *shape)).astype(np.float32), rng.integers(0, 3, 20).astype(np.int32)
+    model = SNGP(backbone, num_classes=3, num_features=16)
+    fit = make(model, batch_size=4, epochs=2)
+    keys, start = jax.random.split(jax.random.key(0), 2), model.init(jax.random.key(1), x[:1])
+    indices = jnp.asarray(np.stack([rng.permutation(20)[:10] for _ in keys]))
+    together, _ = jax.vmap(fit, in_axes=(0, None, None, None, 0, None))(keys, start, x, y, indices, jnp.int32(9))
+    for i, key in enumerate(keys):
+        alone, _ = fit(key, start, x, y, indices[i], jnp.int32(9))
+        for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(a, b[i], atol=1e-4)
+
+
+def test_padding_rows_do_not_reach_batch_statistics():
+    """The last batch holds one row and three of padding; junk in the padding changes nothing."""
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(6, 6, 6)).astype(np.float32), rng.integers(0, 3, 6).astype(np.int32)
+    x[5] *= 1e3
+    model = SNGP(SMALL_RESNET, num_classes=3, num_features=16)
+    start = model.init(jax.random.key(0), x[:1])
+    fit = partial(make(model, batch_size=4, epochs=2), jax.random.key(1), start)
+    fitted, _ = fit(x, y, jnp.arange(6), jnp.int32(5))
+    x[5] = 0
+    again, _ = fit(x, y, jnp.arange(6), jnp.int32(5))
+    for a, b in zip(jax.tree.leaves(fitted), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.isfinite(a).all()
+
+
+def test_augmentation_sees_every_batch_with_a_key_of_its_own(data):
+    """Inputs replaced by what the key draws: the fit is that of a softmax regression on noise, which it learns from."""
+    x, y = data
+    start = Linear().init(jax.random.key(0), x[:1])
+    fit = make(Linear(), batch_size=4)
+    plain, _ = fit(jax.random.key(1), start, x, y, jnp.arange(10), jnp.int32(9))
+    ways = {
+        "noise": lambda key, batch: batch + jax.random.normal(key, batch.shape),
+        "constant": lambda key, batch: jnp.zeros_like(batch),
+        "none": lambda key, batch: batch,
+    }
+    kernels = {
+        name: fit(jax.random.key(1), start, x, y, jnp.arange(10), jnp.int32(9), augment=way)[0]["params"]["head"]
+        for name, way in ways.items()
+    }
+    decayed = fit(jax.random.key(1), start, 0 * x, y, jnp.arange(10), jnp.int32(9))[0]["params"]["head"]
+    np.testing.assert_allclose(kernels["constant"]["kernel"], decayed["kernel"], atol=1e-6)
+    assert jnp.abs(kernels["noise"]["kernel"] - kernels["none"]["kernel"]).max() > 1e-3
+    assert plain["params"]["head"]["kernel"].shape == kernels["none"]["kernel"].shape
+
+
+@pytest.mark.parametrize("num, chunk", [(7, 10), (10, 10), (23, 10), (21, 7), (1, 1)])
+def test_chunks_give_what_the_whole_gives(num, chunk):
+    rows = jnp.arange(num)
+    whole = train.in_chunks(lambda r: {"twice": 2 * r, "pair": jnp.stack([r, -r], axis=1)}, rows, chunk)
+    np.testing.assert_array_equal(whole["twice"], 2 * np.arange(num))
+    np.testing.assert_array_equal(whole["pair"], np.stack([np.arange(num), -np.arange(num)], axis=1))
+
+
+def test_chunks_bound_what_is_held():
+    seen = []
+    train.in_chunks(lambda r: seen.append(r.shape) or r, jnp.zeros((23, 4)), 10)
+    assert set(seen) == {(8, 4)}
 
 
 def test_unknown_optimizer_is_refused():

@@ -18,10 +18,10 @@ class Outputs(NamedTuple):
 
 
 class SNGP(nn.Module):
-    """A backbone (x, train) -> (features, stages) under a Gaussian-process last layer.
+    """A backbone (x, train, mask) -> (features, stages) under a Gaussian-process last layer.
 
     Collections: `params` is trained, `random_features` never changes, what else the backbone keeps
-    (`spectral`) moves in training calls. The head has no bias; its transposed kernel is the posterior
+    (`spectral`, `batch_stats`) moves in training calls. The head has no bias; its transposed kernel is the posterior
     mean of `laplace.fit`.
     """
 
@@ -31,9 +31,9 @@ class SNGP(nn.Module):
     kernel_scale: float = 1.0
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> Outputs:
-        """Inputs [N, ...] -> Outputs."""
-        h, stages = self.backbone(x, train)
+    def __call__(self, x: jax.Array, train: bool = False, mask: jax.Array | None = None) -> Outputs:
+        """Inputs [N, ...] -> Outputs; in training, rows that are False in mask [N] leave batch statistics alone."""
+        h, stages = self.backbone(x, train, mask)
         draws = self.variable(
             "random_features",
             "draws",

@@ -1,0 +1,36 @@
+"""The data sets of the AL-FaMoUS paper: what each is, how it is split and scaled, and where it may lie."""
+
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """A data set that is known by name."""
+
+    num_classes: int
+    shape: tuple[int, ...]  # of one row
+    num_rows: int  # as published, training and test rows together
+    split: str  # "source": as it comes; "last": the last `test_rows` are tested; "halves": every second row of all
+    scaling: str  # "feature": each of its own; "channel": one mean and deviation for all places of an image or series
+    files: tuple[str, ...]  # stems of .npz files, in the order they are tried
+    ucr: str | None = None  # name in the UCR archive
+    tfds: str | None = None  # name in tensorflow-datasets
+    test_rows: int = 0
+
+
+SOURCES = {
+    "letter": Source(26, (16,), 20_000, "last", "feature", ("letter",), test_rows=5_000),
+    "mnist": Source(10, (28, 28), 70_000, "source", "channel", ("mnist",), tfds="mnist"),
+    "fmnist": Source(10, (28, 28), 70_000, "source", "channel", ("fmnist", "fashion_mnist"), tfds="fashion_mnist"),
+    "cifar10": Source(10, (32, 32, 3), 60_000, "source", "channel", ("cifar10",), tfds="cifar10"),
+    "crop": Source(24, (46,), 24_000, "halves", "channel", ("crop",), ucr="Crop"),
+    "electric_devices": Source(
+        7,
+        (96,),
+        16_637,
+        "halves",
+        "channel",
+        ("electric_devices", "electric_devices_part"),
+        ucr="ElectricDevices",
+    ),
+    "ecg5000": Source(5, (140,), 5_000, "halves", "channel", ("ecg5000",), ucr="ECG5000"),
+}

@@ -1,0 +1,68 @@
+"""Fields that every experiment has, at the values most of them share; each config sets its own over them."""
+
+from ml_collections import ConfigDict, FieldReference
+
+ALL = ("random", *(f"{base}{variant}" for base in ("us", "bald") for variant in ("", "-cb", "-fbu", "-alfamous")))
+
+
+def get_base() -> ConfigDict:
+    """A config that lacks only what tells one data set from another."""
+    config = ConfigDict()
+
+    # Data
+    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, or a path ending in .npz
+    config.num_classes = 2
+    config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
+    config.scaling = "auto"  # "feature", "channel", or as the registry says
+    config.augment = "none"  # "affine" or "flip_and_crop", for images
+    config.minority_share = 0.5  # of the classes that are cut
+    config.minority_ratio = 0.1  # to this share of their rows
+
+    # Active learning
+    config.strategies = ("random", "us", "us-cb", "us-fbu", "us-alfamous")
+    config.seeds = 2
+    config.first_seed = 0
+    config.initial = 100
+    config.budget = 100
+    config.cycles = 6
+    config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
+    config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
+    config.bald_samples = 0  # draws of BALD; 0 is the closed form
+    config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
+
+    # SNGP
+    config.backbone = "mlp"  # "tcn", "resnet6" or "resnet18"
+    config.width = 128  # of an MLP or a TCN
+    config.depth = 2
+    config.spectral_bound = 6.0
+    config.num_features = 1024
+    config.kernel_scale = 1.0
+    config.ridge = 1.0
+
+    # Training
+    config.optimizer = "sgd"
+    config.learning_rate = 0.1
+    config.momentum = 0.9
+    config.weight_decay = 0.0
+    config.batch_size = 20
+    config.epochs = 100
+
+    # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device
+    config.parallel = "auto"
+    config.workers = 0  # processes at a time; 0 is one for each core
+    return config
+
+
+def set_mode(config: ConfigDict, mode: str, *others: str) -> None:
+    """Applies the modes that every config has: "paper" is all strategies and 10 seeds, "smoke" under a minute."""
+    if mode == "paper":
+        config.strategies = ALL
+        config.seeds = 10
+    elif mode == "smoke":
+        config.strategies = ("us", "us-alfamous")
+        config.seeds = 2
+        config.cycles = 2
+        config.epochs = 2
+    elif mode and mode not in others:
+        known = ("paper", "smoke", *others)
+        raise ValueError(f"mode must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {mode!r}")

@@ -1,0 +1,40 @@
+"""AL-FaMoUS on CIFAR-10: 10 kinds of things of 32 x 32 x 3 pixels, half of the classes cut to 10 % (Table 3).
+
+    python -m experiments.run --config=configs/cifar10.py --workdir=runs/cifar10
+
+    mode    what it runs                                              time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
+    paper   all nine strategies, 10 seeds: the CIFAR10 column       TODO
+    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+
+Expected macro F1, mean over the cycles (paper): random .531, us .598, us-cb .606, us-fbu .593,
+us-alfamous .607, bald .597, bald-cb .610, bald-fbu .593, bald-alfamous .617.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.base import get_base, set_mode
+
+
+def get_config(mode: str = "") -> ConfigDict:
+    """The experiment in the mode after the colon of --config."""
+    config = get_base()
+    config.dataset = "cifar10"
+    config.num_classes = 10
+    config.augment = "flip_and_crop"
+
+    config.initial = 300
+    config.budget = 300
+    config.cycles = 20
+    config.lam = 0.5
+
+    config.backbone = "resnet18"
+    config.kernel_scale = 5.0
+
+    config.learning_rate = 0.1
+    config.weight_decay = 3e-4
+    config.batch_size = 20
+    config.epochs = 200
+
+    set_mode(config, mode)
+    return config
