@@ -14,7 +14,7 @@ NODE_WEIGHTS = (0.3231, 0.1371, 0.0398)
 NODE_SPACING = (2.0 / (NODE_WEIGHTS[0] + 9.0 * NODE_WEIGHTS[1] + 25.0 * NODE_WEIGHTS[2])) ** 0.5
 SPREAD_DAMPING, SHIFT_DAMPING = 0.21, 0.58
 LOWEST_SCORE = -27.0  # the cube of its exponential is still a normal float32
-LARGEST_VARIANCE = 25.0
+LARGEST_VARIANCE = 16.0
 
 
 def least_confidence(probs: jax.Array) -> jax.Array:
@@ -90,12 +90,13 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
 
     Args:
       logits: mean logits [N, K], K >= 2; one that is more than 27 below the row's largest counts as 27 below.
-      variance: logit variances [N]; above 25 they count as 25.
+      variance: logit variances [N]; above 16 they count as 16.
 
     Returns:
-      utility [N] in nats, 0 where the variance is 0. On pools of LETTER (32 to 672 labels) and MNIST (100 and 400)
-      it is within .008 of 16,384 quasi-random draws and ranks the top tenth as they do (Spearman > .999). Above
-      variance 1 the error grows, to .06 (K = 5) and .11 (K = 26, 100) at 4: use `bald_sampled` there.
+      utility [N] in nats, 0 where the variance is 0. Against 16,384 quasi-random draws it is within .008 on pools of
+      LETTER (32 to 672 labels), MNIST, Fashion-MNIST and CROP (100 to 400), and the Spearman correlation of the top
+      tenth is above .999, on Fashion-MNIST .997. Above variance 1 the error grows, to .06 (K = 5) and .11 (K = 26,
+      100) at 4: use `bald_sampled` there.
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
     scores = jnp.maximum(logits.T - jnp.max(logits, axis=-1), LOWEST_SCORE)  # [K, N]: a CPU vectorises over rows
@@ -116,16 +117,18 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
     bend = 0.5 * squares * (1.0 + 3.0 * squares - 4.0 * ratio) * clipped
     shift = 0.5 * clipped * (1.0 - squares - bend / (1.0 + SHIFT_DAMPING * squares * clipped))
 
-    step = jnp.exp(0.5 * NODE_SPACING * jnp.sqrt(clipped + spread))
+    # It is at least 1; saying so keeps XLA from taking its powers by further exponentials.
+    step = jnp.maximum(jnp.exp(0.5 * NODE_SPACING * jnp.sqrt(clipped + spread)), 1.0)
+    back = 1.0 / step
     odds = sum1 * jnp.exp(shift - scores)  # exp(-E x_k)
-    above, below = odds * step, odds / step
+    above, below = odds * step, odds * back
     mean_probs, mean_entropy = jnp.zeros_like(odds), jnp.zeros_like(odds)
     for weight in NODE_WEIGHTS:
-        for node in (above, below):
-            probs = weight / (1.0 + node)
-            mean_probs += probs
-            mean_entropy += probs * jnp.log(1.0 + node)
-        above, below = above * step**2, below / step**2
+        low, high = 1.0 + above, 1.0 + below  # one over the probability there
+        scale = weight / (low * high)
+        mean_probs += (low + high) * scale
+        mean_entropy += (high * jnp.log(low) + low * jnp.log(high)) * scale
+        above, below = above * step * step, below * back * back
 
     def total(x):
         # Not jnp.sum: XLA would fuse the logarithms into it, and a CPU then takes them one at a time.

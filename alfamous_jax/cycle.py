@@ -104,7 +104,7 @@ def query(
 
     Args:
       state: the pool as it is known now.
-      key: for `random` and `bald`; one key for all queries of a cycle compares them under the same draws.
+      key: for `random` and for functions that draw; the same key for all queries of a cycle means the same draws.
       utility: a name in `UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
       lam: weight of the class balance; 0 is pure utility.
       num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
@@ -198,7 +198,7 @@ def acquire(
     numbers and writes D. Results equal those of the two steps called in turn.
 
     Args:
-      key: consumed; all picks share its draws.
+      key: consumed; all picks share what is drawn from it.
       state: the pool before the first pick.
       phi: pool features [N, D].
       labels: the oracle's answers [N].

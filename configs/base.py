@@ -60,9 +60,10 @@ def set_mode(config: ConfigDict, mode: str, *others: str) -> None:
         config.seeds = 10
     elif mode == "smoke":
         config.strategies = ("us", "us-alfamous")
-        config.seeds = 2
+        config.seeds = 1
         config.cycles = 2
         config.epochs = 2
+        config.pool_subset = 1000
     elif mode and mode not in others:
         known = ("paper", "smoke", *others)
         raise ValueError(f"mode must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {mode!r}")

@@ -37,4 +37,6 @@ def get_config(mode: str = "") -> ConfigDict:
     config.epochs = 200
 
     set_mode(config, mode)
+    if mode == "smoke":
+        config.backbone = "resnet6"
     return config

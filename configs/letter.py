@@ -42,6 +42,8 @@ def get_config(mode: str = "") -> ConfigDict:
         config.strategies = ("us-cb", "us-fbu", *(f"us-alfamous@{size}" for size in (1, 2, 4, 8, 16, 32)))
         config.seeds = 5
     elif mode == "smoke":
+        config.seeds = 2
         config.cycles = 3
         config.epochs = 5
+        config.pool_subset = 0
     return config

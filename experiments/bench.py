@@ -1,7 +1,7 @@
-"""How close to the machine's limit: python -m experiments.bench [cycle|lanes|selector] [--json FILE]
+"""How close to the machine's limit: python -m experiments.bench [cycle|lanes|selector|training] [--json FILE]
 
-Needs only JAX and NumPy (`lanes` also flax and optax, `selector` SciPy) and runs unchanged on CPU, GPU and TPU. Every
-ratio is taken within one process; compile time is apart, and arrays are arguments, never constants.
+Needs only JAX and NumPy (`lanes` and `training` also flax and optax, `selector` SciPy) and runs unchanged on CPU, GPU
+and TPU. Every ratio is taken in one run; compile time is apart, and arrays are arguments, never constants.
 """
 
 import argparse
@@ -121,6 +121,23 @@ def bench_lanes(args: argparse.Namespace) -> dict:
     return {"lanes": args.lanes, "workers": args.workers, "rows": rows}
 
 
+def bench_training(args: argparse.Namespace) -> dict:
+    """A training step of each network on one core, beside a lean PyTorch loop if there is an interpreter with it."""
+    script = pathlib.Path(__file__).with_name("bench_training.py")
+    commands = {"jax": [sys.executable, "-m", "experiments.bench_training", "jax"]}
+    if args.torch:
+        commands["torch"] = [args.torch, str(script), "torch"]
+    rows = {}
+    for network in ("mlp", "resnet6", "tcn"):
+        rows[network] = {}
+        for library, command in commands.items():
+            done = subprocess.run([*command, network], stdout=subprocess.PIPE, text=True, check=True)
+            rows[network][f"{library}_s"] = float(done.stdout.split()[-1])
+        if args.torch:
+            rows[network]["torch_to_jax"] = rows[network]["torch_s"] / rows[network]["jax_s"]
+    return {"rows": rows}
+
+
 def bench_selector(args: argparse.Namespace) -> dict:
     """The batch selector against HiGHS's LP, and lazy against naive greedy."""
     from experiments import bench_selector as selector
@@ -149,10 +166,13 @@ def _print(result):
         _print(result["greedy"])
 
 
+BENCHES = {"cycle": bench_cycle, "lanes": bench_lanes, "selector": bench_selector, "training": bench_training}
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="experiments.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="cycle", choices=("cycle", "lanes", "selector"))
+    parser.add_argument("what", nargs="?", default="cycle", choices=tuple(BENCHES))
     parser.add_argument("--rows", type=int, default=32_430, help="N, pool rows")
     parser.add_argument("--features", type=int, default=1024, help="D, random features")
     parser.add_argument("--classes", type=int, default=10, help="K")
@@ -164,11 +184,12 @@ def main() -> None:
     )
     parser.add_argument("--highs", action=argparse.BooleanOptionalAction, default=True, help="run HiGHS beside it")
     parser.add_argument("--repeats", type=int, default=7, help="steady calls of the selector")
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter with PyTorch, for training")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
     devices = [device.device_kind for device in jax.devices()]
     result = {"devices": devices, "cores": os.cpu_count(), "jax": jax.__version__}
-    result |= {"cycle": bench_cycle, "lanes": bench_lanes, "selector": bench_selector}[args.what](args)
+    result |= BENCHES[args.what](args)
     _print(result)
     if args.json:
         files.write_json(pathlib.Path(args.json), result)

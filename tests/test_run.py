@@ -201,8 +201,7 @@ def own_file(folder, shape, kind, rows=60):
 
 
 KINDS = {
-    "images": ((8, 8), {"backbone": "resnet6", "augment": "affine"}),
-    "colour images": ((8, 8, 3), {"backbone": "resnet6", "augment": "flip_and_crop"}),
+    "images": ((8, 8, 3), {"backbone": "resnet6", "augment": "flip_and_crop"}),
     "series": ((12,), {"backbone": "tcn", "scaling": "channel", "width": 4}),
 }
 
@@ -224,16 +223,16 @@ def test_images_and_series_run_and_compile_once(tmp_path, kind):
     assert all(record["ed_diversity"] > 0 for record in records[:2])
 
 
-def test_a_pool_subset_is_drawn_anew_from_what_is_available(tmp_path):
-    """Every query sees as many rows as it asks for, so it takes all of them: the draws are the picks."""
+def test_a_pool_subset_is_drawn_from_what_is_available(tmp_path):
+    """A query that sees as many rows as it asks for takes all of them: the draws are the picks."""
     runs = []
-    for subset in (4, 4, 0):
-        records = []
-        config = FrozenConfigDict(tiny(pool_subset=subset, strategies=("us",), cycles=3, epochs=1))
-        loop.run_lanes(config, (Lane("us", 0),), tmp_path / str(len(runs)), lambda new, _: records.extend(new))  # noqa: B023
-        runs.append([set(record["selected"]) for record in records[:-1]])
-    assert runs[0] == runs[1] != runs[2]
-    assert len(set().union(*runs[0])) == 12, "a row is drawn once it is labelled"
+    for subset in (4, 0):
+        config = FrozenConfigDict(tiny(pool_subset=subset, cycles=3, epochs=1))
+        runs.append([])
+        loop.run_lanes(config, (Lane("us-fbu", 0),), tmp_path / str(subset), lambda new, _: runs[-1].extend(new))
+    runs = [[set(record["selected"]) for record in records[:-1]] for records in runs]
+    assert runs[0] != runs[1]
+    assert len(set().union(*runs[0])) == 12, "a row was drawn that had its label"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("[!b]*.py")), ids=lambda path: path.stem)
@@ -250,7 +249,7 @@ def test_every_config_has_its_modes(path):
     paper = module.get_config("paper")
     assert tuple(paper[name] for name in ("initial", "budget", "cycles", "lam", "epochs")) == settings
     assert paper.seeds == 10 and len(paper.strategies) == 9
-    with pytest.raises(ValueError, match="mode must be 'paper', .*'smoke'.*, got 'papr'"):
+    with pytest.raises(ValueError, match="mode must be 'paper'.* 'smoke'.*, got 'papr'"):
         module.get_config("papr")
 
 
