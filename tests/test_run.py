@@ -235,6 +235,11 @@ def test_a_pool_subset_is_drawn_from_what_is_available(tmp_path):
     assert len(set().union(*runs[0])) == 12, "a row was drawn that had its label"
 
 
+def test_augmented_images_have_one_scale():
+    with pytest.raises(ValueError, match="config.scaling: images that are augmented need one scale"):
+        check.check_inputs(tiny(backbone="resnet6", augment="affine", scaling="feature"), (28, 28))
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("[!b]*.py")), ids=lambda path: path.stem)
 def test_every_config_has_its_modes(path):
     module = importlib.import_module(f"configs.{path.stem}")
