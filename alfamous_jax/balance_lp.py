@@ -1,9 +1,8 @@
 """The class-balanced batch by linear programming, with a certificate (CBAL Eq. 8, AL-FaMoUS Eq. 3 with b > 1).
 
-The dual of the relaxation (`lp_dual`) is solved on a window of rows round the threshold, and one pass over
-P after each solve says what the multipliers are worth on the whole pool and where the window goes next. The
-last window's top b is improved by swaps (`local_search`). The dual value bounds every batch from below, so
-the caller sees what the batch can be short of the optimum: objective - bound.
+The dual of the relaxation (`lp_relaxation`) gives scores whose top b is the batch but for rounding, which swaps
+improve (`local_search`). The dual value bounds every batch from below, so the caller sees what the batch can be short
+of the optimum: objective - bound.
 """
 
 from functools import partial
@@ -12,21 +11,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import balance, local_search, lp_dual, lp_pool
+from alfamous_jax import balance, local_search, lp_pool
 from alfamous_jax.balance import Selection
-from alfamous_jax.lp_dual import Window, dot
+from alfamous_jax.lp_relaxation import Dual, slack, solve, solve_dual
+
+__all__ = ["Curve", "Dual", "choose_lambda", "select_batch", "solve_dual"]
 
 SEARCH_ROWS = 512  # rows nearest the threshold, open to swaps
 ANNEALED_ROWS = 64  # those of them that are annealed first
 CROWDED = 0.05  # labels a class that a batch may be off before greedy is tried as well
-
-
-class Dual(NamedTuple):
-    """Where the dual of the relaxation was left."""
-
-    multipliers: jax.Array  # nu [K], the bonus of each class
-    bound: jax.Array  # [], no batch of b rows has a lower objective
-    num_iterations: jax.Array  # [], windows solved, each with one pass over P
 
 
 class Curve(NamedTuple):
@@ -37,17 +30,6 @@ class Curve(NamedTuple):
     utility: jax.Array  # [G + 1], u'z
     objective: jax.Array  # [G + 1]
     bound: jax.Array  # [G + 1]
-
-
-class _Look(NamedTuple):
-    """What one pass over P shows under some multipliers."""
-
-    nu: jax.Array  # [K]
-    value: jax.Array  # D(nu)
-    scores: jax.Array  # [k], the largest, falling
-    rows: jax.Array  # [k], theirs
-    window: Window
-    fixed: jax.Array  # [], utility of the rows above the window
 
 
 def select_batch(
@@ -93,38 +75,6 @@ def select_batch(
     return selection
 
 
-def solve_dual(
-    utility: jax.Array,
-    probs: jax.Array,
-    demand: jax.Array,
-    lam: jax.Array | float,
-    available: jax.Array,
-    budget: int,
-    *,
-    tolerance: float = 1e-6,
-    max_iterations: int = 20,
-    axis_name: str | None = None,
-) -> Dual:
-    """The dual of the relaxation alone: what every class is worth, and the bound.
-
-    The top `budget` rows of utility + probs @ multipliers are the batch before any swap. A row whose score
-    lies further from the threshold than objective - bound is in every better batch, or in none.
-
-    Args:
-      utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name: see `select_batch`.
-
-    Returns:
-      the dual, its bound -inf where no more rows are available than the budget. Rows with a NaN, an infinity
-      or a negative probability are passed over.
-
-    Raises:
-      ValueError: budget below 1; outside a trace also a negative lam.
-    """
-    balance.check_shapes(utility, probs, demand, available, budget)
-    balance.refuse_negative_lam(lam)
-    return _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name)
-
-
 def choose_lambda(
     utility: jax.Array,
     probs: jax.Array,
@@ -158,16 +108,9 @@ def choose_lambda(
 
 
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
-def _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name):
-    pool = lp_pool.prepare(utility, probs, demand, lam, available, axis_name)
-    look, bound, count = _solve(pool, budget, tolerance, max_iterations, axis_name)
-    return Dual(look.nu, bound, count)
-
-
-@partial(jax.jit, static_argnames=("budget", "axis_name"))
 def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name):
     pool = lp_pool.prepare(utility, probs, demand, lam, available, axis_name)
-    look, bound, _ = _solve(pool, budget, tolerance, max_iterations, axis_name)
+    look, bound, _ = solve(pool, budget, tolerance, max_iterations, axis_name)
     rows, inside = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
     chosen = jnp.nonzero(inside & (look.scores[: len(rows)] > -jnp.inf), size=budget, fill_value=-1)[0]
     ours = jnp.where(chosen >= 0, rows[chosen], -1).astype(jnp.int32)
@@ -182,7 +125,7 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
         batches.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
     batches = jnp.stack(batches)
     values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
-    rounding = _slack(pool, pool.lam, min(budget, len(look.rows)))
+    rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
     best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
     few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
     return Selection(
@@ -194,79 +137,6 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
     )
 
 
-def _solve(pool, budget, tolerance, max_iterations, axis_name):
-    """The dual over the whole pool: solve a window, look at the pool, move the window."""
-    lam, eps, dtype = pool.lam, jnp.finfo(pool.utility.dtype).eps, pool.utility.dtype
-    spread = pool.spread + 0.1 * lam * pool.row_scale + 1e-6
-    look = partial(_look, pool, budget=budget, axis_name=axis_name)
-    first = look(_sampled_start(pool, budget, spread, axis_name))
-    infinite = jnp.full((), jnp.inf, dtype)
-
-    def going(state):
-        best, upper, _, _, settled, count = state
-        return ~settled & (count < max_iterations)
-
-    def iterate(state):
-        best, upper, radius, mu, _, count = state
-        finest = 8 * eps * (pool.utility_scale + jnp.max(jnp.abs(best.nu)) * pool.row_scale)
-        mu = jnp.maximum(mu, finest)
-        low, high = jnp.maximum(-lam, best.nu - radius), jnp.minimum(lam, best.nu + radius)
-        wanted = tolerance * jnp.abs(best.value)
-        point, error = lp_dual.maximize(best.window, best.nu, low, high, mu, mu / 30, wanted / 4)
-        relaxed = -best.fixed - dot(best.window.utility, point.z) + lam * jnp.sum(jnp.abs(point.gradient))
-        # z may miss the budget by a little; a row more or less is worth no more than the largest score.
-        largest = pool.utility_scale + jnp.max(jnp.abs(point.nu)) * pool.row_scale
-        missed = jnp.abs(jnp.sum(point.z) - best.window.budget) * largest
-        upper = jnp.minimum(upper, relaxed + missed)
-        there = look(point.nu)
-        gain = there.value - best.value
-        better = gain > 0
-        # A window that foretold the gain to a step that its box cut short may be left further behind.
-        foretold = -best.fixed - dot(best.window.utility, point.z) + dot(point.nu, point.gradient) - best.value
-        cut_short = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
-        wider = jnp.where(cut_short & (gain > 0.75 * foretold), 2 * radius, radius)
-        radius = jnp.where(better, wider, 0.3 * radius)
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
-        settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
-        return best, upper, radius, mu / 5, settled, count + 1
-
-    few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
-    state = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
-    best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
-    return best, jnp.where(few, -jnp.inf, best.value - _slack(pool, best.nu, budget)), count
-
-
-def _sampled_start(pool, budget, spread, axis_name):
-    """Multipliers of an evenly spaced sample of the pool, which costs no pass over P."""
-    num_classes, lam = pool.probs.shape[1], pool.lam
-    num_rows = lp_pool.num_rows(pool, axis_name)
-    size = _window_rows(num_classes)
-    start = jnp.zeros(num_classes, pool.utility.dtype)
-    if num_rows <= size:
-        return start
-    rows = jnp.arange(size) * (num_rows // size)
-    utility, probs, usable = lp_pool.take(pool, rows, axis_name)
-    share = jnp.sum(usable) / lp_pool.psum(jnp.sum(pool.valid), axis_name)
-    window = Window(utility, probs, usable, pool.demand * share, budget * share)
-    point, _ = lp_dual.maximize(window, start, start - lam, start + lam, 0.1 * spread, 0.005 * spread, 0.0 * lam)
-    return jnp.nan_to_num(point.nu)
-
-
-def _look(pool, nu, budget, axis_name):
-    size = _window_rows(len(nu))
-    count = min(lp_pool.num_rows(pool, axis_name), budget + size // 2)
-    num_fixed = max(count - size, 0)
-    scores = jnp.where(pool.valid, pool.utility + dot(pool.probs, nu), -jnp.inf)
-    scores, rows = lp_pool.top(scores, count, axis_name)
-    threshold = scores[min(budget, count) - 1]
-    value = dot(nu, pool.demand) - budget * threshold - lp_pool.two_stage_sum(scores[:budget] - threshold)
-    fixed_utility, covered = lp_pool.totals(pool, rows[:num_fixed], axis_name)
-    utility, probs, usable = lp_pool.take(pool, rows[num_fixed:], axis_name)
-    left = jnp.asarray(budget - num_fixed, value.dtype)
-    window = Window(utility, probs, usable, pool.demand - covered, left)
-    return _Look(nu, value, scores, rows, window, fixed_utility)
-
-
 def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
     """Swaps among the rows nearest the threshold. Returns rows in falling score and which of them are chosen."""
     count, budget = len(look.rows), min(budget, len(look.rows))
@@ -276,7 +146,7 @@ def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
     value = _objective(pool, look.rows[:budget], axis_name)
     utility, probs, usable = lp_pool.take(pool, look.rows[start:stop], axis_name)
     near = slice(max(budget - start - ANNEALED_ROWS // 2, 0), budget - start + ANNEALED_ROWS // 2)
-    enough = bound + tolerance * jnp.abs(bound) + _slack(pool, look.nu, budget)
+    enough = bound + tolerance * jnp.abs(bound) + slack(pool, look.nu, budget)
     batch = local_search.Batch(inside[start:stop][near], residual, value)
     batch = local_search.anneal(batch, utility[near], probs[near], usable[near], pool.lam, enough, num_swaps)
     batch = batch._replace(inside=inside[start:stop].at[near].set(batch.inside))
@@ -299,18 +169,6 @@ def _from_greedy(pool, look, budget):
     return jnp.where(chosen >= 0, rows[chosen], -1)
 
 
-def _slack(pool, nu, budget):
-    """Rounding in D(nu): one unit in the last place of every product and score in it."""
-    demand = jnp.sum(jnp.abs(nu * pool.demand))
-    scores = pool.utility_scale + jnp.max(jnp.abs(nu)) * pool.row_scale
-    return jnp.finfo(pool.utility.dtype).eps * (demand + budget * scores)
-
-
 def _objective(pool, indices, axis_name):
     utility, covered = lp_pool.totals(pool, indices, axis_name)
     return -utility + pool.lam * jnp.sum(jnp.abs(pool.demand - covered))
-
-
-def _window_rows(num_classes):
-    """A power of two of at least 40 rows a class: with fewer, more windows are needed than they save."""
-    return max(2048, 1 << (40 * num_classes - 1).bit_length())

@@ -13,6 +13,7 @@ LAYERS = [
     {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment"},
     {"laplace", "balance"},
     {"updates", "lp_pool", "lp_dual", "local_search"},
+    {"lp_relaxation"},
     {"balance_lp"},
     {"cycle"},
     {"models"},
