@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/cifar10.py --workdir=runs/cifar10
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the CIFAR10 column       TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          six weeks: for a GPU
+    paper   all nine strategies, 10 seeds: the CIFAR10 column        for a GPU
+    smoke   two strategies, 1 cycle of 2 epochs, ResNet-6            a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .531, us .598, us-cb .606, us-fbu .593,
 us-alfamous .607, bald .597, bald-cb .610, bald-fbu .593, bald-alfamous .617.
 """
@@ -39,4 +40,5 @@ def get_config(mode: str = "") -> ConfigDict:
     set_mode(config, mode)
     if mode == "smoke":
         config.backbone = "resnet6"
+        config.cycles = 1
     return config

@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/crop.py --workdir=runs/crop
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the CROP column          TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          10 minutes
+    paper   all nine strategies, 10 seeds: the CROP column           1.6 hours
+    smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .345, us .336, us-cb .365, us-fbu .361,
 us-alfamous .376, bald .337, bald-cb .351, bald-fbu .367, bald-alfamous .370.
 """

@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/ecg5000.py --workdir=runs/ecg5000
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the ECG5000 column       TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          13 minutes
+    paper   all nine strategies, 10 seeds: the ECG5000 column        2 hours
+    smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .479, us .538, us-cb .530, us-fbu .528,
 us-alfamous .541, bald .528, bald-cb .532, bald-fbu .528, bald-alfamous .537.
 """

@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/electric_devices.py --workdir=runs/electric_devices
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the E-DEVICE column      TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          6 hours
+    paper   all nine strategies, 10 seeds: the E-DEVICE column       2 days
+    smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .616, us .632, us-cb .632, us-fbu .639,
 us-alfamous .643, bald .608, bald-cb .618, bald-fbu .620, bald-alfamous .626.
 """

@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/fmnist.py --workdir=runs/fmnist
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the FMNIST column        TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          an hour
+    paper   all nine strategies, 10 seeds: the FMNIST column         8 hours
+    smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .716, us .740, us-cb .742, us-fbu .742,
 us-alfamous .748, bald .735, bald-cb .734, bald-fbu .741, bald-alfamous .746.
 """

@@ -2,11 +2,12 @@
 
     python -m experiments.run --config=configs/mnist.py --workdir=runs/mnist
 
-    mode    what it runs                                              time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds           TODO
-    paper   all nine strategies, 10 seeds: the MNIST column         TODO
-    smoke   two strategies, 2 seeds, 2 cycles of 2 epochs             under a minute
+    mode    what it runs                                             time on 2 cores
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          20 minutes
+    paper   all nine strategies, 10 seeds: the MNIST column          3 hours
+    smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
+Times from a lane on one core; nothing was timed on a GPU yet.
 Expected macro F1, mean over the cycles (paper): random .811, us .868, us-cb .864, us-fbu .891,
 us-alfamous .895, bald .855, bald-cb .855, bald-fbu .886, bald-alfamous .886.
 """
