@@ -54,7 +54,7 @@ def caveats(run: Run) -> list[str]:
     other = paper_numbers.other_settings(run.config, summary.last_cycle(run.records))
     lines += [f"other settings than the paper's: {', '.join(other)}"] if other else []
     seeds = len({record["seed"] for record in run.records})
-    lines += [f"{seeds} seeds (paper {paper_numbers.SEEDS})"] if seeds < paper_numbers.SEEDS else []
+    lines += [f"{seeds} of the paper's {paper_numbers.SEEDS} seeds"] if seeds < paper_numbers.SEEDS else []
     return lines + summary.missing_of(run.records, run.config, paper_numbers.load_results(run.dataset))
 
 

@@ -160,7 +160,7 @@ def test_page_holds_the_numbers(results):
         "Not run: MNIST, FMNIST, CIFAR10, CROP, E-DEVICE.",
         "- ECG5000†: **not comparable with the paper's: 4,000 of 5,000 rows**",
         "- ECG5000†: other settings than the paper's: cycles 1 (paper 6), epochs 5 (paper 100)",
-        "- LETTER: 3 seeds (paper 10)",
+        "- LETTER: 3 of the paper's 10 seeds",
         "- LETTER: bald, bald-cb, bald-fbu, bald-alfamous: not run",
         "† Rows are missing",
     ):
