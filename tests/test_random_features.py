@@ -66,3 +66,16 @@ def test_vmap_over_seeds_equals_a_loop():
 
     keys = jax.random.split(jax.random.key(3), 3)
     np.testing.assert_allclose(jax.vmap(features)(keys), np.stack([features(k) for k in keys]), atol=1e-6)
+
+
+@pytest.mark.parametrize("reach, tolerance", [(4.0, 2e-7), (1e3, 2e-7), (2e4, 5e-6)])
+def test_cosine_and_its_derivative(reach, tolerance):
+    rng = np.random.default_rng(3)
+    special = np.pi * np.arange(-8, 8.5, 0.5)
+    x = np.concatenate([rng.uniform(-reach, reach, 20_000), special]).astype(np.float32)
+    exact = x.astype(np.float64)
+    for cosine in (random_features.cosine, jax.jit(random_features.cosine)):
+        np.testing.assert_allclose(cosine(jnp.asarray(x)), np.cos(exact), atol=tolerance, rtol=0)
+    slope = jax.jit(jax.vmap(jax.grad(random_features.cosine)))(jnp.asarray(x))
+    np.testing.assert_allclose(slope, -np.sin(exact), atol=1e-6 + tolerance, rtol=0)
+    assert np.isnan(random_features.cosine(jnp.array([jnp.nan, jnp.inf]))).all()
