@@ -11,7 +11,6 @@ import chex
 import jax
 import jax.numpy as jnp
 
-
 PI_HIGH = 3.140625  # 8 bits of pi, so that whole multiples are exact
 PI_LOW = math.pi - PI_HIGH
 COSINE = [(-1) ** k / math.factorial(2 * k) for k in range(7)]
