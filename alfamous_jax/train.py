@@ -54,7 +54,7 @@ def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) ->
     return optax.chain(optax.add_decayed_weights(weight_decay), step)
 
 
-@partial(jax.jit, static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment"))
+@partial(jax.jit, static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment", "dropout"))
 def fit(
     key: jax.Array,
     variables: dict[str, Any],
@@ -69,11 +69,12 @@ def fit(
     epochs: int,
     batch_size: int,
     augment: Augment | None = None,
+    dropout: bool = False,
 ) -> tuple[dict[str, Any], TrainInfo]:
     """Trains from `variables` on the rows inputs[indices[:count]], each once an epoch.
 
     Args:
-      key: consumed; orders the rows and augments them.
+      key: consumed; orders the rows, augments them and drops units.
       variables: where to start, from `model.init`; a cold start passes the same every cycle.
       inputs: pool inputs [N, ...].
       labels: pool labels [N].
@@ -86,6 +87,7 @@ def fit(
       epochs: static.
       batch_size: static; the last batch of an epoch may be smaller and its loss is the mean over its rows.
       augment: (key, batch [batch_size, ...]) -> batch, applied to every training batch; static.
+      dropout: whether the model is given the stream `dropout`; static.
 
     Returns:
       the trained variables and what happened.
@@ -97,19 +99,20 @@ def fit(
     slots = -(-indices.shape[0] // batch_size) * batch_size
     steps_per_epoch = -(-count // batch_size)
 
-    def loss_fn(params, moving, batch, targets, weight):
+    def loss_fn(params, moving, batch, targets, weight, rngs):
         variables = {"params": params, **moving, **constants}
-        outputs, moved = model.apply(variables, batch, train=True, mask=weight > 0, mutable=list(moving))
+        outputs, moved = model.apply(variables, batch, train=True, mask=weight > 0, mutable=list(moving), rngs=rngs)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs.logits, targets)
         return jnp.sum(losses * weight) / jnp.sum(weight), moved
 
-    def step(i, carry, order, rate, key):
+    def step(i, carry, order, rate, augment_key, dropout_key):
         params, moving, opt_state, total = carry
         chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
-        batch = rows[chosen] if augment is None else augment(jax.random.fold_in(key, i), rows[chosen])
+        batch = rows[chosen] if augment is None else augment(jax.random.fold_in(augment_key, i), rows[chosen])
+        rngs = {"dropout": jax.random.fold_in(dropout_key, i)} if dropout else None
         weight = (i * batch_size + jnp.arange(batch_size) < count).astype(jnp.float32)
         (loss, moving), grads = jax.value_and_grad(loss_fn, has_aux=True)(
-            params, moving, batch, targets[chosen], weight
+            params, moving, batch, targets[chosen], weight, rngs
         )
         update, opt_state = optimizer.update(grads, opt_state, params)
         params = jax.tree.map(lambda p, u: p - rate * u, params, update)
@@ -117,9 +120,10 @@ def fit(
 
     def epoch(carry, inputs):
         number, key = inputs
-        order_key, augment_key = (key, None) if augment is None else jax.random.split(key)
+        order_key, augment_key, dropout_key = _streams(key, augment is not None, dropout)
         order = jnp.pad(_shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
-        one_step = partial(step, order=order, rate=schedule(number), key=augment_key)
+        keys = {"augment_key": augment_key, "dropout_key": dropout_key}
+        one_step = partial(step, order=order, rate=schedule(number), **keys)
         *state, total = jax.lax.fori_loop(0, steps_per_epoch, one_step, (*carry, jnp.zeros(())))
         return tuple(state), total / count
 
@@ -168,6 +172,39 @@ def evaluate(
     """
     predictions = in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), inputs)
     return Evaluation(metrics.accuracy(labels, predictions), metrics.macro_f1(labels, predictions, num_classes))
+
+
+@partial(jax.jit, static_argnames=("model", "num_samples"))
+def mc_dropout(
+    key: jax.Array, variables: dict[str, Any], inputs: jax.Array, rows: jax.Array, *, model: nn.Module, num_samples: int
+) -> jax.Array:
+    """Class probabilities under draws of the dropout masks, one mask a draw for all rows (Gal and Ghahramani, 2016).
+
+    Args:
+      key: consumed.
+      variables: trained; batch statistics stay as they are.
+      inputs: [M, ...].
+      rows: which of them [N].
+      model: static; one without dropout gives the same probabilities in every draw.
+      num_samples: S, static.
+
+    Returns:
+      probabilities [S, N, K], for `acquisition.bald` and `batch_bald.select`.
+    """
+
+    def draw(key):
+        rngs = {"dropout": key}
+        return in_chunks(lambda chunk: jax.nn.softmax(model.apply(variables, inputs[chunk], rngs=rngs).logits), rows)
+
+    return jax.lax.map(draw, jax.random.split(key, num_samples))
+
+
+def _streams(key, augment, dropout):
+    """Keys of the order of the rows, of their augmentation and of dropout; the key itself where the first is alone."""
+    if not augment and not dropout:
+        return key, None, None
+    order, *others = jax.random.split(key, 1 + augment + dropout)
+    return order, others[0] if augment else None, others[-1] if dropout else None
 
 
 def _shuffle(key, length, count):

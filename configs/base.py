@@ -27,14 +27,18 @@ def get_base() -> ConfigDict:
     config.cycles = 6
     config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
     config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
+    config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}
     config.bald_samples = 0  # draws of BALD; 0 is the closed form
+    config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
-    # SNGP
-    config.backbone = "mlp"  # "tcn", "resnet6" or "resnet18"
+    # Network
+    config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", or "identity" where the rows are features already
+    config.head = "sngp"  # or "linear": no random features, the last layer sees the backbone's
     config.width = 128  # of an MLP or a TCN
     config.depth = 2
-    config.spectral_bound = 6.0
+    config.spectral_bound = 6.0  # 0 is none
+    config.dropout = 0.0  # rate; before every block, or on the features of "identity"
     config.num_features = 1024
     config.kernel_scale = 1.0
     config.ridge = 1.0
@@ -46,6 +50,7 @@ def get_base() -> ConfigDict:
     config.weight_decay = 0.0
     config.batch_size = 20
     config.epochs = 100
+    config.milestones = ()  # epochs at which the learning rate halves; () is a cosine to 0
 
     # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device
     config.parallel = "auto"

@@ -1,6 +1,8 @@
 """Checks of a config before anything is written."""
 
-from experiments.strategies import strategy
+from collections.abc import Mapping
+
+from experiments.strategies import STRATEGIES, lam_of, strategy
 
 
 def _integer(value):
@@ -20,7 +22,7 @@ RULES = (
         lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)),
     ),
     (
-        ("num_classes", "seeds", "initial", "budget", "width", "num_features", "batch_size", "epochs"),
+        ("num_classes", "seeds", "num_samples", "initial", "budget", "width", "num_features", "batch_size", "epochs"),
         "an integer of at least 1",
         lambda v: _integer(v) and v >= 1,
     ),
@@ -30,16 +32,27 @@ RULES = (
         lambda v: _integer(v) and v >= 0,
     ),
     (
-        ("spectral_bound", "kernel_scale", "ridge", "learning_rate"),
+        ("kernel_scale", "ridge", "learning_rate"),
         "a finite number above 0",
         lambda v: _number(v) and v > 0,
     ),
-    (("weight_decay",), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
+    (("weight_decay", "spectral_bound"), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
     (("lam",), "a finite number of at least 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v >= 0)),
     (
         ("lam_grid",),
         "a tuple of different numbers above 0",
         lambda v: isinstance(v, (tuple, list)) and all(_number(x) and x > 0 for x in v) and 0 < len(v) == len(set(v)),
+    ),
+    (("dropout",), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
+    (
+        ("milestones",),
+        "a rising tuple of integers above 0",
+        lambda v: isinstance(v, (tuple, list)) and all(_integer(x) for x in v) and list(v) == sorted({*v} - {0}),
+    ),
+    (
+        ("lams",),
+        "strategy names with finite numbers of at least 0",
+        lambda v: isinstance(v, Mapping) and all(_number(x) and x >= 0 for x in v.values()),
     ),
     (
         ("minority_share", "minority_ratio", "momentum"),
@@ -50,9 +63,10 @@ RULES = (
     (("scaling",), "'auto', 'feature' or 'channel'", lambda v: v in ("auto", "feature", "channel")),
     (
         ("backbone",),
-        "'mlp', 'tcn', 'resnet6' or 'resnet18'",
-        lambda v: v in ("mlp", "tcn", "resnet6", "resnet18"),
+        "'mlp', 'tcn', 'resnet6', 'resnet18' or 'identity'",
+        lambda v: v in ("mlp", "tcn", "resnet6", "resnet18", "identity"),
     ),
+    (("head",), "'sngp' or 'linear'", lambda v: v in ("sngp", "linear")),
     (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
     (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
 )
@@ -85,6 +99,13 @@ def check_config(config: dict) -> None:
             raise ValueError(f"config.strategies: {error}") from None
         if size is not None and config["budget"] % size:
             raise ValueError(f"config.strategies: {name!r}: {size} does not divide config.budget {config['budget']}")
+        if lam_of(config, name) == "auto" and strategy(name).method not in ("cycle", "pseudo_label"):
+            raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
+        if strategy(name).method == "mc_dropout" and not config["dropout"]:
+            raise ValueError(f"config.dropout: {name!r} needs a rate above 0")
+    for name in config["lams"]:
+        if name not in STRATEGIES or not STRATEGIES[name].balanced:
+            raise ValueError(f"config.lams: {name!r} is not a strategy that balances classes")
 
 
 def check_budget(config: dict, smallest_pool: int) -> None:

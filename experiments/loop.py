@@ -12,7 +12,8 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from experiments import checkpoint, problem
-from experiments.strategies import Lane, strategy
+from experiments.programs import build_programs
+from experiments.strategies import Lane, lam_of, strategy
 
 OnCycle = Callable[[list[dict], dict | None], None]
 
@@ -39,12 +40,12 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
       ValueError: a damaged checkpoint, a NaN in training or in the pool; names where.
     """
     task = problem.build_problem(config, lanes)
-    programs = problem.build_programs(config, strategy(lanes[0].strategy)._replace(balanced=False), len(lanes))
+    programs = build_programs(config, strategy(lanes[0].strategy)._replace(balanced=False), len(lanes))
     rows, keys = np.asarray(task.pool), [problem.seed_keys(lane.seed) for lane in lanes]
     buffer = np.zeros((len(lanes), config.initial + config.cycles * config.budget), np.int32)
     buffer[:, : config.initial] = task.initial
-    balanced = [strategy(lane.strategy).balanced for lane in lanes]
-    lams = [config.lam if on and config.lam != "auto" else 0.0 for on in balanced]
+    wanted = [lam_of(config, lane.strategy) for lane in lanes]
+    lams = [0.0 if lam == "auto" else lam for lam in wanted]
     records, first = [], 0
 
     with checkpoint.manager(folder / group_name(lanes)) as checkpoints:
@@ -66,17 +67,17 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             variables, loss, scores = _train(programs, task, now, timing)
             picks = curves = None
             if cycle < config.cycles:
-                if cycle == 0 and config.lam == "auto" and any(balanced):
+                if cycle == 0 and "auto" in wanted:
                     chosen, curves = _choose_lambda(programs, task, now, variables, timing)
                     nearest = [min(config.lam_grid, key=lambda x, lam=lam: abs(x - lam)) for lam in chosen]
-                    lams = [lam if on else 0.0 for lam, on in zip(nearest, balanced, strict=True)]
+                    lams = [new if lam == "auto" else lam for new, lam in zip(nearest, wanted, strict=True)]
                 picks = _query(programs, task, now, variables, jnp.asarray(lams), timing)
             new = []
             for i, lane in enumerate(lanes):
                 of_lane = jax.tree.map(lambda x, i=i: x[i], (loss, scores, picks))
                 _refuse_trouble(lane, cycle, of_lane[0], of_lane[2], config.budget)
                 new.append(_record(lane, cycle, lams[i], counts[i], *of_lane[1:], rows[i]))
-                if curves is not None and balanced[i]:
+                if curves is not None and wanted[i] == "auto":
                     new[-1]["lam_curve"] = {
                         name: [_number(x) for x in getattr(curves, name)[i]] for name in ("lam", "l1", "utility")
                     }

@@ -1,29 +1,40 @@
-"""What a strategy name means: settings of one acquisition cycle."""
+"""What a strategy name means: a method and its settings for one acquisition cycle."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class Strategy(NamedTuple):
-    """Settings of `cycle.run`; strategies that differ in `balanced` alone share a compiled program."""
+    """A method of `selectors.METHODS` and its settings; what differs in `balanced` alone shares a compiled program."""
 
-    utility: str
-    minibatch: int | None  # rows per query, None the whole budget
-    update: bool  # whether labels move the posterior before the next query
-    balanced: bool  # lam > 0
+    utility: str = ""  # of the methods that rank rows by one
+    minibatch: int | None = None  # rows per query, None the whole budget
+    update: bool = False  # whether labels move the posterior before the next query
+    balanced: bool = False  # lam > 0
+    method: str = "cycle"
 
 
 STRATEGIES = {
-    "random": Strategy("random", None, update=False, balanced=False),
-    "us": Strategy("least_confidence", None, update=False, balanced=False),
-    "us-cb": Strategy("least_confidence", None, update=False, balanced=True),
-    "us-fbu": Strategy("least_confidence", 1, update=True, balanced=False),
+    "random": Strategy("random"),
+    "us": Strategy("least_confidence"),
+    "us-cb": Strategy("least_confidence", balanced=True),
+    "us-fbu": Strategy("least_confidence", 1, update=True),
     "us-alfamous": Strategy("least_confidence", 1, update=True, balanced=True),
-    "bald": Strategy("bald", None, update=False, balanced=False),
-    "bald-cb": Strategy("bald", None, update=False, balanced=True),
-    "bald-fbu": Strategy("bald", 1, update=True, balanced=False),
+    "bald": Strategy("bald"),
+    "bald-cb": Strategy("bald", balanced=True),
+    "bald-fbu": Strategy("bald", 1, update=True),
     "bald-alfamous": Strategy("bald", 1, update=True, balanced=True),
-    "entropy": Strategy("entropy", None, update=False, balanced=False),
-    "entropy-cb": Strategy("entropy", None, update=False, balanced=True),
+    "margin": Strategy("margin"),
+    "margin-cb": Strategy("margin", balanced=True),
+    "entropy": Strategy("entropy"),
+    "entropy-cb": Strategy("entropy", balanced=True),
+    "entropy-pseudo": Strategy("entropy", balanced=True, method="pseudo_label"),
+    "bald-mc": Strategy("bald", method="mc_dropout"),
+    "bald-mc-cb": Strategy("bald", balanced=True, method="mc_dropout"),
+    "kcenter": Strategy(method="k_center"),
+    "kcenter-cb": Strategy(balanced=True, method="k_center"),
+    "badge": Strategy(method="badge"),
+    "batchbald": Strategy(method="batch_bald"),
 }
 
 
@@ -43,6 +54,11 @@ def strategy(name: str) -> Strategy:
     if not size.isdecimal() or int(size) < 1:
         raise ValueError(f"{name!r}: the minibatch after @ must be an integer of at least 1")
     return STRATEGIES[base]._replace(minibatch=int(size))
+
+
+def lam_of(config: Mapping, name: str) -> float | str:
+    """The lam of a strategy in a config: a number, 0 if it balances nothing, or "auto"."""
+    return config["lams"].get(name, config["lam"]) if strategy(name).balanced else 0.0
 
 
 class Lane(NamedTuple):
@@ -68,5 +84,5 @@ def groups(names: tuple[str, ...], seeds: range, together: bool) -> list[tuple[L
         return [(lane,) for lane in lanes]
     by_program: dict[tuple, list[Lane]] = {}
     for lane in lanes:
-        by_program.setdefault(strategy(lane.strategy)[:3], []).append(lane)
+        by_program.setdefault(strategy(lane.strategy)._replace(balanced=False), []).append(lane)
     return [tuple(group) for group in by_program.values()]

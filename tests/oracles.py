@@ -178,3 +178,38 @@ def kl_diversity(features):
     shares = features / features.sum(1, keepdims=True)
     mean = shares.mean(0)
     return np.mean([sum(p * np.log(p / m) for p, m in zip(row, mean, strict=True) if p > 0) for row in shares])
+
+
+def farthest_first(features, labelled, available, size, probs=None, demand=0.0, lam=0.0):
+    """CBAL Algorithm 2 with every distance computed anew; without labels the first pick is farthest from the mean."""
+    centres, left, picked = list(np.flatnonzero(labelled)), available.copy(), []
+    probs = np.zeros((len(features), 1)) if probs is None else probs
+    for _ in range(size):
+        start = features[centres] if centres else features.mean(0, keepdims=True)
+        distance = np.array([min(np.linalg.norm(row - centre) for centre in start) for row in features])
+        short = np.abs(demand - probs[picked].sum(0) - probs).sum(1)
+        picked.append(int(np.argmax(np.where(left, distance - lam * short, -np.inf))))
+        centres.append(picked[-1])
+        left[picked[-1]] = False
+    radius = max(
+        [min(np.linalg.norm(features[n] - features[c]) for c in centres) for n in np.flatnonzero(left)] + [0.0]
+    )
+    return picked, radius
+
+
+def gradient_embeddings(probs, features):
+    """(onehot(prediction) - p) outer h, flattened."""
+    errors = np.eye(probs.shape[1])[probs.argmax(1)] - probs
+    return np.einsum("nk,nh->nkh", errors, features).reshape(len(probs), -1)
+
+
+def joint_information(prob_samples, picked):
+    """Mutual information of the picks' labels and the sample, by listing every configuration of labels."""
+    num_samples, _, num_classes = prob_samples.shape
+    joint = np.array(
+        [
+            [np.prod([prob_samples[s, n, y] for n, y in zip(picked, labels, strict=True)]) for s in range(num_samples)]
+            for labels in itertools.product(range(num_classes), repeat=len(picked))
+        ]
+    )
+    return entropy(joint.mean(1)) - sum(entropy(prob_samples[:, n]).mean() for n in picked)

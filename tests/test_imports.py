@@ -12,7 +12,7 @@ PACKAGE = "alfamous_jax"
 LAYERS = [
     {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment"},
     {"laplace", "balance"},
-    {"updates", "lp_pool", "lp_dual", "local_search"},
+    {"updates", "lp_pool", "lp_dual", "local_search", "diversity", "batch_bald"},
     {"lp_relaxation"},
     {"balance_lp"},
     {"cycle"},

@@ -1,12 +1,21 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from alfamous_jax import random_features, spectral
+from alfamous_jax import random_features, spectral, train
 from alfamous_jax.models.layers import SpectralDense
+from alfamous_jax.models.linear import Identity, Linear
 from alfamous_jax.models.mlp import ResidualMLP
+from alfamous_jax.models.resnet import ResNet
 from alfamous_jax.models.sngp import SNGP, head_mean
+from alfamous_jax.models.tcn import TCN
 
 LETTER = SNGP(ResidualMLP(128, 2, bound=1.0), num_classes=26, num_features=1024, kernel_scale=8.0)
 
@@ -61,3 +70,84 @@ def test_images_are_flattened():
     images = np.random.default_rng(1).normal(size=(4, 5, 6)).astype(np.float32)
     start = model.init(jax.random.key(0), images)
     np.testing.assert_array_equal(model.apply(start, images).phi, model.apply(start, images.reshape(4, 30)).phi)
+
+
+class TestLinear:
+    """A linear head over features that are given."""
+
+    def test_logits_from_its_parts(self):
+        x = np.random.default_rng(2).normal(size=(6, 3, 2)).astype(np.float32)
+        model = Linear(Identity(), num_classes=4)
+        variables = model.init(jax.random.key(0), x)
+        kernel = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
+        variables = {"params": {"head": {"kernel": kernel}}}
+        outputs = model.apply(variables, x)
+        np.testing.assert_array_equal(outputs.features, x.reshape(6, 6))
+        np.testing.assert_allclose(outputs.logits, x.reshape(6, 6) @ kernel[:6] + kernel[6], atol=1e-5)
+        np.testing.assert_array_equal(outputs.phi @ head_mean(variables).T, outputs.logits)
+
+    def test_trains_to_the_solution_of_logistic_regression(self):
+        """The same optimum as scikit-learn's with the bias as one more feature."""
+        digits = load_digits()
+        x = StandardScaler().fit_transform(digits.data[:400]).astype(np.float32)
+        y = digits.target[:400]
+        model, decay = Linear(Identity(), num_classes=10), 0.01
+        settings = {"optimizer": train.direction("sgd", weight_decay=decay), "schedule": optax.constant_schedule(0.1)}
+        start = model.init(jax.random.key(0), x)
+        everything = jnp.arange(400), jnp.int32(400)
+        fitted, _ = train.fit(
+            jax.random.key(1), start, x, y, *everything, model=model, epochs=600, batch_size=400, **settings
+        )
+        extended = np.hstack([x, np.ones((400, 1))])
+        expected = LogisticRegression(C=1 / (decay * 400), tol=1e-8, max_iter=5000, fit_intercept=False)
+        probs = jax.nn.softmax(model.apply(fitted, x).logits)
+        np.testing.assert_allclose(probs, expected.fit(extended, y).predict_proba(extended), atol=1e-4)
+
+
+BACKBONES = {
+    "identity": (Identity(0.5), (6,)),
+    "mlp": (ResidualMLP(8, 2, dropout=0.5), (6,)),
+    "tcn": (TCN(4, 2, dropout=0.5), (9,)),
+    "resnet": (ResNet(4, 3, (4, 8), 1, (1, 2), dropout=0.5), (6, 6)),
+}
+
+
+@pytest.mark.parametrize("backbone, shape", BACKBONES.values(), ids=BACKBONES)
+class TestDropout:
+    """Masks are drawn where the stream `dropout` is given, and are of the weights outside of training."""
+
+    def model(self, backbone, shape):
+        x = np.tile(np.random.default_rng(4).normal(size=(1, *shape)), (5, *(1,) * len(shape))).astype(np.float32)
+        model = Linear(backbone, 3)
+        variables = model.init(jax.random.key(0), x)
+        return x, lambda train=False, **kw: model.apply(variables, x, train, mutable=["batch_stats", "spectral"], **kw)[
+            0
+        ]
+
+    def test_one_mask_for_all_rows_outside_training(self, backbone, shape):
+        _, apply = self.model(backbone, shape)
+        draws = [np.asarray(apply(rngs={"dropout": jax.random.key(seed)}).features) for seed in range(4)]
+        for draw in draws:
+            np.testing.assert_allclose(draw, np.broadcast_to(draw[:1], draw.shape), atol=1e-6)
+        assert any(np.abs(draws[0] - draw).max() > 1e-3 for draw in draws[1:])
+        plain = apply().features
+        np.testing.assert_array_equal(plain, apply().features)
+
+    def test_a_mask_for_each_row_in_training(self, backbone, shape):
+        _, apply = self.model(backbone, shape)
+        features = np.asarray(apply(True, rngs={"dropout": jax.random.key(0)}).features)
+        assert np.abs(features - features[:1]).max() > 1e-3
+
+
+def test_mc_dropout_keeps_its_masks_from_chunk_to_chunk():
+    """The same draws for all rows, however many there are: a row's probabilities do not depend on the others."""
+    x = np.random.default_rng(5).normal(size=(2 * train.CHUNK + 3, 6)).astype(np.float32)
+    model = SNGP(ResidualMLP(8, 2, dropout=0.5), 3, num_features=16)
+    variables = model.init(jax.random.key(0), x[:1])
+    rows = jnp.arange(len(x))
+    draw = partial(train.mc_dropout, jax.random.key(1), variables, x, model=model, num_samples=7)
+    whole, some = draw(rows), draw(rows[-4:])
+    assert whole.shape == (7, len(x), 3)
+    np.testing.assert_allclose(whole[:, -4:], some, atol=1e-6)
+    np.testing.assert_allclose(whole.sum(-1), 1.0, atol=1e-5)
+    assert np.ptp(np.asarray(whole[:, 0]), axis=0).max() > 1e-3

@@ -21,6 +21,7 @@ from ml_collections import FrozenConfigDict
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
 from experiments import check, loop, paper_numbers, problem, workers
+from experiments.programs import build_programs
 from experiments.run import run
 from experiments.strategies import STRATEGIES, Lane, groups
 
@@ -140,13 +141,13 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     alone, together = [], []
     for lane in (Lane("us", 0), Lane("us-cb", 0)):
         loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: alone.extend(records))
-    programs = problem.build_programs(config, STRATEGIES["us"], 1)
-    assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+    compiled = build_programs(config, STRATEGIES["us"], 1)
+    assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
 
     both = Lane("us", 0), Lane("us-cb", 0)
     loop.run_lanes(config, both, tmp_path, lambda records, timing: together.extend(records))
-    programs = problem.build_programs(config, STRATEGIES["us"], 2)
-    assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+    compiled = build_programs(config, STRATEGIES["us"], 2)
+    assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
     assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
 
@@ -212,10 +213,10 @@ def test_images_and_series_run_and_compile_once(tmp_path, kind):
     changes |= {"dataset": own_file(tmp_path, shape, kind), "num_classes": 3, "initial": 6, "batch_size": 4}
     config = FrozenConfigDict(tiny(**changes, cycles=2, epochs=2, pool_subset=20, learning_rate=0.01))
     records = []
-    problem.build_programs.cache_clear()
+    build_programs.cache_clear()
     loop.run_lanes(config, (Lane("us-alfamous", 0),), tmp_path / "checkpoints", lambda new, _: records.extend(new))
-    programs = problem.build_programs(config, STRATEGIES["us-fbu"], 1)
-    assert programs.train._cache_size() == programs.query._cache_size() == programs.evaluate._cache_size() == 1
+    compiled = build_programs(config, STRATEGIES["us-fbu"], 1)
+    assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     assert [record["num_labelled"] for record in records] == [6, 10, 14]
     picked = [row for record in records for row in record["selected"]]
     assert len(set(picked)) == len(picked) == 8
@@ -269,7 +270,15 @@ def test_groups():
 
 BAD_CONFIGS = {
     "unknown field": ({"lamda": 1.0}, "config.lamda: unknown field"),
-    "unknown strategy": ({"strategies": ("us", "badge")}, "config.strategies: 'badge' is not one of random, us"),
+    "unknown strategy": ({"strategies": ("us", "galaxy")}, "config.strategies: 'galaxy' is not one of random, us"),
+    "no dropout": ({"strategies": ("bald-mc",)}, "config.dropout: 'bald-mc' needs a rate above 0"),
+    "lam of its own": ({"lams": {"kcenter": 0.5}}, "config.lams: 'kcenter' is not a strategy that balances classes"),
+    "lam without utility": (
+        {"strategies": ("kcenter-cb",), "lam": "auto"},
+        "config.lams: 'kcenter-cb' needs a number here, as config.lam is 'auto'",
+    ),
+    "head": ({"head": "mlp"}, "config.head: expected 'sngp' or 'linear', got 'mlp'"),
+    "milestones": ({"milestones": (5, 3)}, "config.milestones: expected a rising tuple of integers above 0"),
     "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),
     "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0 or 'auto', got -1.0"),
     "lam in words": ({"lam": "best"}, "config.lam: expected a finite number of at least 0 or 'auto', got 'best'"),
@@ -283,7 +292,10 @@ BAD_CONFIGS = {
     "budget": ({"budget": 5000}, "config.budget: 26 initial labels and 2 cycles of 5000 need 10026 rows, the smallest"),
     "classes": ({"num_classes": 20}, "num_classes: letter has 26 classes, got 20"),
     "pool subset": ({"pool_subset": 3}, "config.pool_subset: must be 0 or at least config.budget 4, got 3"),
-    "backbone": ({"backbone": "vit"}, "config.backbone: expected .mlp., .tcn., .resnet6. or .resnet18., got 'vit'"),
+    "backbone": (
+        {"backbone": "vit"},
+        "config.backbone: expected .mlp., .tcn., .resnet6., .resnet18. or .identity., got",
+    ),
     "backbone for images": ({"backbone": "resnet6"}, r"config.backbone: 'resnet6' takes images, .* shape \(16,\)"),
     "augmented table": ({"augment": "affine"}, r"config.augment: 'affine' takes images, the rows have shape \(16,\)"),
     "dataset": ({"dataset": "absent.npz"}, "dataset: no file absent.npz"),

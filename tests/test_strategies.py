@@ -2,14 +2,16 @@
 
 import pytest
 
-from experiments.strategies import STRATEGIES, Strategy, strategy
+from experiments.selectors import METHODS
+from experiments.strategies import STRATEGIES, Strategy, lam_of, strategy
 
 
 def test_names_of_the_paper():
-    assert strategy("us") == Strategy("least_confidence", None, update=False, balanced=False)
+    assert strategy("us") == Strategy("least_confidence")
     assert strategy("bald-cb") == Strategy("bald", None, update=False, balanced=True)
     assert strategy("us-fbu") == Strategy("least_confidence", 1, update=True, balanced=False)
     assert strategy("entropy-cb") == Strategy("entropy", None, update=False, balanced=True)
+    assert strategy("kcenter-cb") == Strategy(balanced=True, method="k_center")
     assert {strategy(name) for name in STRATEGIES} == set(STRATEGIES.values())
 
 
@@ -32,3 +34,13 @@ def test_minibatch_after_the_name():
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message):
         strategy(name)
+
+
+def test_every_method_has_a_strategy():
+    assert {settings.method for settings in STRATEGIES.values()} == METHODS.keys()
+
+
+def test_lam_of_a_strategy():
+    config = {"lam": 0.1, "lams": {"kcenter-cb": 0.5}}
+    assert [lam_of(config, name) for name in ("kcenter-cb", "us-alfamous@8", "us")] == [0.5, 0.1, 0.0]
+    assert lam_of({**config, "lam": "auto"}, "entropy-cb") == "auto"

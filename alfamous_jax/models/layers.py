@@ -16,15 +16,31 @@ def uniform_fan_in(scale: float) -> nn.initializers.Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -scale, scale)
 
 
+class Dropout(nn.Module):
+    """Dropout where the stream `dropout` is given, in training or not; without it rows pass as they are.
+
+    A training call drops for each row anew. Any other call drops the same units of every row, so that one key is one
+    sample of the weights, whatever the chunk that a row comes in (Gal and Ghahramani, 2016).
+    """
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """[N, ...] -> [N, ...]."""
+        shared = () if train else (0,)
+        return nn.Dropout(self.rate, broadcast_dims=shared)(x, deterministic=not self.has_rng("dropout"))
+
+
 class SpectralDense(nn.Module):
-    """Dense layer whose kernel is scaled to a spectral norm of at most `bound`.
+    """Dense layer whose kernel is scaled to a spectral norm of at most `bound`, if there is one.
 
     The singular vectors live in the collection `spectral` and take one power iteration for each
     training call; evaluation uses them as training left them.
     """
 
     features: int
-    bound: float
+    bound: float | None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -33,6 +49,8 @@ class SpectralDense(nn.Module):
         init = uniform_fan_in(in_dim**-0.5)
         kernel = self.param("kernel", init, (in_dim, self.features))
         bias = self.param("bias", init, (self.features,))
+        if self.bound is None:
+            return x @ kernel + bias
         u = self.variable("spectral", "u", lambda: _direction(self, (self.features,)))
         v = self.variable("spectral", "v", lambda: _direction(self, (in_dim,)))
         if train and not self.is_initializing():

@@ -3,15 +3,16 @@
 import flax.linen as nn
 import jax
 
-from alfamous_jax.models.layers import SpectralDense, uniform_fan_in
+from alfamous_jax.models.layers import Dropout, SpectralDense, uniform_fan_in
 
 
 class ResidualMLP(nn.Module):
-    """h0 = relu(A x + a), then h <- relu(SN(B) h + b) + h, `depth` times; A is not normalised."""
+    """h0 = relu(A x + a), then h <- relu(SN(B) drop(h) + b) + h, `depth` times; A is not normalised."""
 
     width: int = 128
     depth: int = 2
-    bound: float = 1.0
+    bound: float | None = 1.0
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(
@@ -23,6 +24,6 @@ class ResidualMLP(nn.Module):
         h = nn.relu(nn.Dense(self.width, kernel_init=init, bias_init=init)(x))
         stages = [h]
         for _ in range(self.depth):
-            h = nn.relu(SpectralDense(self.width, self.bound)(h, train)) + h
+            h = nn.relu(SpectralDense(self.width, self.bound)(Dropout(self.dropout)(h, train), train)) + h
             stages.append(h)
         return h, tuple(stages)

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.models.layers import SpectralConv
+from alfamous_jax.models.layers import Dropout, SpectralConv
 
 
 class ResNet(nn.Module):
@@ -21,7 +21,8 @@ class ResNet(nn.Module):
     widths: Sequence[int]  # channels of every stage
     depth: int  # blocks in a stage
     strides: Sequence[int]  # of the first block of every stage
-    bound: float = 6.0
+    bound: float | None = 6.0
+    dropout: float = 0.0  # before every block (VaB-AL)
 
     @nn.compact
     def __call__(
@@ -35,6 +36,7 @@ class ResNet(nn.Module):
         stages = [h]
         for width, stride in zip(self.widths, self.strides, strict=True):
             for block in range(self.depth):
+                h = Dropout(self.dropout)(h, train)
                 h = BasicBlock(width, stride if block == 0 else 1, self.bound)(h, train, mask)
             stages.append(h)
         pooled = tuple(jnp.mean(stage, axis=(1, 2)) for stage in stages)
@@ -46,7 +48,7 @@ class BasicBlock(nn.Module):
 
     width: int
     stride: int
-    bound: float
+    bound: float | None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool, mask: jax.Array | None = None) -> jax.Array:
@@ -63,14 +65,15 @@ class BasicBlock(nn.Module):
         return nn.relu(h + (x if same else convolve(x, 1, self.stride)))
 
 
-def resnet6(bound: float = 6.0) -> ResNet:
+def resnet6(bound: float | None = 6.0, dropout: float = 0.0) -> ResNet:
     """One block of 16 and one of 32 channels after a stem of 6, for small grey images: 32 features."""
-    return ResNet(stem=6, stem_size=5, widths=(16, 32), depth=1, strides=(2, 2), bound=bound)
+    return ResNet(stem=6, stem_size=5, widths=(16, 32), depth=1, strides=(2, 2), bound=bound, dropout=dropout)
 
 
-def resnet18(bound: float = 6.0) -> ResNet:
+def resnet18(bound: float | None = 6.0, dropout: float = 0.0) -> ResNet:
     """Two blocks each of 64, 128, 256 and 512 channels after a 3 x 3 stem, for 32 x 32 images: 512 features."""
-    return ResNet(stem=64, stem_size=3, widths=(64, 128, 256, 512), depth=2, strides=(1, 2, 2, 2), bound=bound)
+    widths, strides = (64, 128, 256, 512), (1, 2, 2, 2)
+    return ResNet(stem=64, stem_size=3, widths=widths, depth=2, strides=strides, bound=bound, dropout=dropout)
 
 
 def _batch_norm(x, train, mask):

@@ -4,20 +4,21 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.models.layers import SpectralConv
+from alfamous_jax.models.layers import Dropout, SpectralConv
 
 
 class TCN(nn.Module):
     """Residual blocks of two causal convolutions, their dilation doubling from block to block; mean over time.
 
     Spectral normalisation stands where the original has weight normalisation. The papers do not give their
-    layout; with 3 blocks and kernels of 3 an output sees 29 steps back.
+    layout; with 3 blocks and kernels of 3 an output sees 29 steps back. Dropout stands before every block.
     """
 
     width: int = 64
     depth: int = 3
     kernel_size: int = 3
-    bound: float = 6.0
+    bound: float | None = 6.0
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(
@@ -32,6 +33,7 @@ class TCN(nn.Module):
 
         stages = []
         for block in range(self.depth):
+            h = Dropout(self.dropout)(h, train)
             moved = convolve(nn.relu(convolve(h, self.kernel_size, 2**block)), self.kernel_size, 2**block)
             h = nn.relu(moved + (h if h.shape[-1] == self.width else convolve(h, 1, 1)))
             stages.append(jnp.mean(h, axis=1))

@@ -1,0 +1,175 @@
+"""Batches that cover a feature space: k-center, its class-balanced form, and BADGE.
+
+Each is a triple on `sequential.greedy` whose carry is every row's distance to the nearest centre. A pick costs one
+pass over the features and holds a few numbers for each row: no distance matrix, no gradient embedding.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import balance, sequential
+from alfamous_jax.balance import Selection
+from alfamous_jax.laplace import HIGHEST
+
+BLOCK = 128  # labelled rows that the pool is compared with at a time
+
+
+def k_center(features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int) -> Selection:
+    """Repeats: the available row that is farthest from every labelled or chosen row (greedy Core-set).
+
+    Args:
+      features: [N, H], such as the penultimate layer.
+      labelled: the centres to start from [N]. With none, the first pick is the row farthest from the mean, and the
+        mean itself is no centre.
+      available: [N]; rows with a NaN or an infinity are passed over as well.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+
+    Returns:
+      the selection in the order picked, ties to the lowest index. Its objective is the covering radius: how far the
+      available row that is farthest from a centre is. Greedy is within a factor of two of the smallest radius
+      (Gonzalez, 1985), so the bound is half of it. In float32 distances below 1e-3 of those to the mean are noise.
+
+    Raises:
+      ValueError: budget below 1.
+    """
+    zeros = jnp.zeros((features.shape[0], 1), features.dtype)
+    selection = k_center_balanced(features, labelled, available, zeros, jnp.zeros(1, features.dtype), 0.0, budget)
+    return selection._replace(bound=0.5 * selection.objective)
+
+
+@partial(jax.jit, static_argnames="budget")
+def k_center_balanced(
+    features: jax.Array,
+    labelled: jax.Array,
+    available: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array,
+    budget: int,
+) -> Selection:
+    """KCenterGreedy-CB (CBAL Algorithm 2): argmin of -d_n + lam ||demand - sum of chosen p - p_n||_1, row by row.
+
+    d_n is the distance to the nearest labelled or chosen row. The algorithm as printed has the demand of the wrong
+    step in its fifth line; here every pick sees those before it.
+
+    Args:
+      features, labelled, available, budget: see `k_center`.
+      probs: class probabilities [N, K], non-negative.
+      demand: [K], of `balance.class_demand`.
+      lam: [], in units of the features for each row short. The authors divide the norm by K.
+
+    Returns:
+      the selection; its objective is the covering radius, its bound 0.
+
+    Raises:
+      ValueError: budget below 1.
+    """
+    chex.assert_rank(features, 2)
+    chex.assert_equal_shape([labelled, available])
+    balance.check_shapes(features[:, 0], probs, demand, available, budget)
+    space = _space(features)
+    valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
+
+    def score(carry):
+        nearest, residual = carry
+        distance = jnp.sqrt(jnp.where(jnp.isinf(nearest), space.squares, nearest))
+        return balance.marginal(distance, probs, residual, lam)
+
+    def update(carry, index):
+        nearest, residual = carry
+        squares = _squares_to(space, index[None])[:, 0].at[index].set(0.0)
+        return jnp.minimum(nearest, squares), residual - probs[index]
+
+    start = _squares_to_labelled(space, labelled & jnp.isfinite(space.squares)), demand
+    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget)
+    picked = jnp.zeros_like(valid).at[jnp.where(indices >= 0, indices, valid.size)].set(True, mode="drop")
+    radius = jnp.sqrt(jnp.max(jnp.where(valid & ~picked, nearest, 0.0), initial=0.0))
+    num_invalid = jnp.sum(available & ~valid)
+    return Selection(indices, radius, jnp.zeros_like(radius), jnp.sum(indices >= 0), num_invalid)
+
+
+@partial(jax.jit, static_argnames="budget")
+def badge(key: jax.Array, probs: jax.Array, features: jax.Array, available: jax.Array, budget: int) -> Selection:
+    """BADGE (Ash et al., 2020): k-means++ seeding over gradient embeddings (onehot(prediction) - p) outer h.
+
+    The first pick is the longest embedding; each further one is drawn in proportion to the squared distance to the
+    nearest pick. Distances come from the two factors, so that the N x K x H embedding never exists.
+
+    Args:
+      key: consumed.
+      probs: class probabilities [N, K].
+      features: inputs of the last layer [N, H].
+      available: [N]; rows with a NaN or an infinity are passed over as well.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+
+    Returns:
+      the selection in the order picked; its objective is the sum of the squared distances to the nearest pick, its
+      bound 0. Rows that coincide with a pick come last, in random order.
+
+    Raises:
+      ValueError: budget below 1.
+    """
+    chex.assert_rank([probs, features], 2)
+    balance.check_shapes(features[:, 0], probs, probs[0], available, budget)
+    errors = jax.nn.one_hot(jnp.argmax(probs, axis=-1), probs.shape[1], dtype=probs.dtype) - probs
+    lengths = jnp.sum(errors**2, axis=-1) * jnp.sum(features**2, axis=-1)
+    valid = available & jnp.isfinite(lengths)
+    smallest = jnp.finfo(lengths.dtype).tiny
+
+    def score(carry):
+        nearest, number = carry
+        noise = jax.random.gumbel(jax.random.fold_in(key, number), nearest.shape, nearest.dtype)
+        return jnp.where(number == 0, lengths, jnp.log(jnp.maximum(nearest, smallest)) + noise)
+
+    def update(carry, index):
+        nearest, number = carry
+        products = jnp.dot(errors, errors[index], precision=HIGHEST)
+        products *= jnp.dot(features, features[index], precision=HIGHEST)
+        distances = jnp.maximum(lengths + lengths[index] - 2 * products, 0.0)
+        return jnp.minimum(nearest, distances.at[index].set(0.0)), number + 1
+
+    start = jnp.full_like(lengths, jnp.inf), jnp.int32(0)
+    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget)
+    potential = jnp.sum(jnp.where(valid, nearest, 0.0))
+    num_invalid = jnp.sum(available & ~valid)
+    return Selection(indices, potential, jnp.zeros_like(potential), jnp.sum(indices >= 0), num_invalid)
+
+
+class _Space(NamedTuple):
+    """Features and what squared distances between them need; taken about the mean, so that little cancels."""
+
+    features: jax.Array  # [N, H]
+    mean: jax.Array  # [H], 0 where a row spoils it
+    squares: jax.Array  # [N], squared distance to the mean, not finite where the row is not
+
+
+def _space(features):
+    mean = jnp.mean(features, axis=0)
+    mean = jnp.where(jnp.isfinite(mean), mean, 0.0)  # masking rows instead would copy the features on a CPU
+    return _Space(features, mean, jnp.sum((features - mean) ** 2, axis=-1))
+
+
+def _squares_to(space, rows):
+    """Squared distances of all rows to a few of them [N, n]; a product is several times faster than differences."""
+    centred = space.features[rows] - space.mean
+    products = jnp.dot(space.features, centred.T, precision=HIGHEST) - jnp.dot(centred, space.mean, precision=HIGHEST)
+    return jnp.maximum(space.squares[:, None] + space.squares[rows] - 2 * products, 0.0)
+
+
+def _squares_to_labelled(space, labelled):
+    """Squared distance to the nearest labelled row [N], infinite if there is none; no work for other rows."""
+    size = labelled.size
+    block = min(BLOCK, size)
+    count = jnp.sum(labelled)
+    order = jnp.argsort(~labelled, stable=True)
+
+    def compare(i, nearest):
+        slots = i * block + jnp.arange(block)
+        squares = _squares_to(space, order[jnp.minimum(slots, size - 1)])
+        return jnp.minimum(nearest, jnp.min(jnp.where(slots < count, squares, jnp.inf), axis=1))
+
+    return jax.lax.fori_loop(0, -(-count // block), compare, jnp.full_like(space.squares, jnp.inf))

@@ -1,0 +1,115 @@
+"""One cycle's picks by any strategy: every method sees the same view of the pool and answers alike."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import acquisition, balance, balance_lp, batch_bald, cycle, diversity, laplace
+from alfamous_jax.laplace import HIGHEST, Posterior
+
+
+class View(NamedTuple):
+    """What a strategy may look at; rows are those of the pool that may be asked for, and those labelled before."""
+
+    posterior: Posterior
+    phi: jax.Array  # [N, D]
+    labels: jax.Array  # [N], the oracle's answers, revealed as rows are picked
+    available: jax.Array  # [N]
+    labelled: jax.Array  # [N]
+    counts: jax.Array  # [K]
+    features: jax.Array | None  # [N, H], of the penultimate layer, for the methods in NEEDS_FEATURES
+    prob_samples: jax.Array | None  # [S, N, K], under dropout masks, for those in NEEDS_SAMPLES
+
+
+class Picks(NamedTuple):
+    """A batch and what a caller has to know of it."""
+
+    indices: jax.Array  # [b], -1 where no row was left
+    num_selected: jax.Array
+    num_invalid: jax.Array
+
+
+class Settings(NamedTuple):
+    """What a method is told besides the view; static."""
+
+    utility: str | cycle.Utility
+    minibatch: int
+    update: bool
+    budget: int
+    num_samples: int  # of the posterior, for batch_bald
+
+
+Method = Callable[[jax.Array, View, jax.Array, Settings], Picks]
+
+
+def by_cycle(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """`cycle.run`: utilities of the last layer's posterior, with its fast update between queries or without."""
+    _, info = cycle.run(
+        key, view.posterior, view.phi, view.labels, view.available, view.counts,
+        utility=settings.utility, lam=lam, budget=settings.budget,
+        minibatch=settings.minibatch, update=settings.update,
+    )  # fmt: skip
+    return Picks(info.indices, info.num_selected, info.num_invalid)
+
+
+def by_pseudo_label(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """The balance is of predicted classes instead of probabilities (Entropy-L1-pseudo-label of CBAL)."""
+    utilities, probs = _score(key, view, settings.utility)
+    predicted = jnp.argmax(probs, axis=-1)
+    demand = _demand(view, settings)
+    return _picks(balance.select_pseudo_label(utilities, predicted, demand, lam, view.available, settings.budget))
+
+
+def by_mc_dropout(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """BALD over dropout masks, balanced by the mean of the draws."""
+    utilities, probs = acquisition.bald(view.prob_samples), jnp.mean(view.prob_samples, axis=0)
+    demand = _demand(view, settings)
+    return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
+
+
+def by_k_center(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Distances in the penultimate layer."""
+    _, probs = _score(key, view, "entropy")
+    rows = view.features, view.labelled, view.available
+    return _picks(diversity.k_center_balanced(*rows, probs, _demand(view, settings), lam, settings.budget))
+
+
+def by_badge(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Gradients of the last layer, at its mean weights."""
+    probs = jax.nn.softmax(laplace.predict(view.posterior, view.phi)[0])
+    return _picks(diversity.badge(key, probs, view.phi, view.available, settings.budget))
+
+
+def by_batch_bald(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Draws of the last layer's weights."""
+    weights_key, key = jax.random.split(key)
+    weights = laplace.sample_weights(weights_key, view.posterior, settings.num_samples)
+    logits = jnp.einsum("nd,skd->snk", view.phi, weights, precision=HIGHEST)
+    return _picks(batch_bald.select(key, jax.nn.softmax(logits), view.available, settings.budget))
+
+
+METHODS: dict[str, Method] = {
+    "cycle": by_cycle,
+    "pseudo_label": by_pseudo_label,
+    "mc_dropout": by_mc_dropout,
+    "k_center": by_k_center,
+    "badge": by_badge,
+    "batch_bald": by_batch_bald,
+}
+NEEDS_FEATURES = ("k_center",)
+NEEDS_SAMPLES = ("mc_dropout",)
+
+
+def _score(key, view, utility):
+    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
+    return cycle.score(state, key, utility)
+
+
+def _demand(view, settings):
+    return balance.class_demand(view.counts, jnp.sum(view.counts) + settings.budget)
+
+
+def _picks(selection):
+    return Picks(selection.indices, selection.num_selected, selection.num_invalid)
