@@ -22,6 +22,23 @@ def step_profile(counts: jax.Array, minority: jax.Array, ratio: float) -> jax.Ar
     return jnp.where(minority, kept, counts)
 
 
+def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
+    """Class sizes that fall exponentially from the first class to the last, which keeps a fraction (CBAL).
+
+    Args:
+      counts: rows of each class [K], integers, K >= 2.
+      ratio: the last class over the first, in (0, 1].
+
+    Returns:
+      target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has.
+    """
+    counts = jnp.asarray(counts)
+    chex.assert_rank(counts, 1)
+    steps = jnp.arange(counts.shape[0]) / (counts.shape[0] - 1)
+    target = jnp.floor(jnp.max(counts) * ratio**steps + 1e-3).astype(counts.dtype)
+    return jnp.minimum(target, counts)
+
+
 def subsample(key: jax.Array, labels: jax.Array, target_counts: jax.Array) -> jax.Array:
     """Keeps a random target_k rows of each class k.
 

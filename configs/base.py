@@ -15,14 +15,17 @@ def get_base() -> ConfigDict:
     config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
     config.scaling = "auto"  # "feature", "channel", or as the registry says
     config.augment = "none"  # "affine" or "flip_and_crop", for images
+    config.profile = "step"  # or "exponential"
     config.minority_share = 0.5  # of the classes that are cut
-    config.minority_ratio = 0.1  # to this share of their rows
+    config.minority_ratio = 0.1  # to this share of their rows; "exponential": the last class over the first
+    config.minority = "drawn"  # which classes are cut: drawn for each seed, or the "last" by index
 
     # Active learning
     config.strategies = ("random", "us", "us-cb", "us-fbu", "us-alfamous")
     config.seeds = 2
     config.first_seed = 0
     config.initial = 100
+    config.balanced_initial = False  # as many of each class, set aside before the cut
     config.budget = 100
     config.cycles = 6
     config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"

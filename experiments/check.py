@@ -68,6 +68,9 @@ RULES = (
     ),
     (("head",), "'sngp' or 'linear'", lambda v: v in ("sngp", "linear")),
     (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
+    (("profile",), "'step' or 'exponential'", lambda v: v in ("step", "exponential")),
+    (("minority",), "'drawn' or 'last'", lambda v: v in ("drawn", "last")),
+    (("balanced_initial",), "True or False", lambda v: isinstance(v, bool)),
     (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
 )
 
@@ -92,6 +95,12 @@ def check_config(config: dict) -> None:
         raise ValueError(
             f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"
         )
+    if config["balanced_initial"] and config["initial"] % config["num_classes"]:
+        raise ValueError(
+            f"config.initial: {config['initial']} labels cannot be as many for each of {config['num_classes']} classes"
+        )
+    if config["profile"] == "exponential" and (config["num_classes"] < 2 or not config["minority_ratio"]):
+        raise ValueError("config.profile: 'exponential' needs two classes and config.minority_ratio above 0")
     for name in config["strategies"]:
         try:
             size = strategy(name).minibatch

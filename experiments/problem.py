@@ -54,7 +54,14 @@ def seed_keys(seed: int) -> Keys:
 
 def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) -> datasets.Pool:
     """The imbalanced pool of a seed."""
-    return datasets.imbalanced_pool(seed_keys(seed).pool, dataset, config.minority_share, config.minority_ratio)
+    how = datasets.Imbalance(
+        profile=config.profile,
+        share=config.minority_share,
+        ratio=config.minority_ratio,
+        minority=config.minority,
+        initial_per_class=config.initial // config.num_classes if config.balanced_initial else 0,
+    )
+    return datasets.imbalanced_pool(seed_keys(seed).pool, dataset, how)
 
 
 @lru_cache(maxsize=1)

@@ -133,7 +133,7 @@ def test_real_data_has_the_sizes_of_the_paper(name):
     assert abs(len(data.y_test) - test) <= data.num_missing / 2 + 1
     assert data.x_train.shape[1:] == data.x_test.shape[1:] == source.shape
     assert set(data.y_train) == set(data.y_test) == set(range(source.num_classes))
-    rows = datasets.imbalanced_pool(jax.random.key(0), data, share, 0.1)
+    rows = datasets.imbalanced_pool(jax.random.key(0), data, datasets.Imbalance(share=share))
     tolerance = 0.03 * pool + data.num_missing  # classes differ in size, and which of them are cut is drawn
     assert abs(int(rows.available.sum()) - pool) <= tolerance
     x_train, _ = datasets.standardize(data)
@@ -228,11 +228,11 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
 
 
 def test_pools_of_all_seeds_share_a_shape(letter):
-    size = datasets.pool_size(letter, 0.5, 0.1)
+    size = datasets.pool_size(letter, datasets.Imbalance())
     counts = np.bincount(letter.y_train)
     sizes = []
     for seed in range(5):
-        pool = datasets.imbalanced_pool(jax.random.key(seed), letter, 0.5, 0.1)
+        pool = datasets.imbalanced_pool(jax.random.key(seed), letter, datasets.Imbalance())
         rows = pool.rows[pool.available]
         assert pool.rows.shape == pool.available.shape == (size,)
         assert len(np.unique(rows)) == len(rows) and (np.diff(rows) > 0).all()
@@ -246,19 +246,46 @@ def test_pools_of_all_seeds_share_a_shape(letter):
 
 
 def test_pool_follows_the_key(letter):
-    draw = [datasets.imbalanced_pool(jax.random.key(seed), letter, 0.5, 0.1).rows for seed in (0, 0, 1)]
+    draw = [datasets.imbalanced_pool(jax.random.key(seed), letter, datasets.Imbalance()).rows for seed in (0, 0, 1)]
     np.testing.assert_array_equal(draw[0], draw[1])
     assert not np.array_equal(draw[0], draw[2])
 
 
 def test_nothing_shrinks_without_minority(letter):
-    pool = datasets.imbalanced_pool(jax.random.key(0), letter, 0.0, 0.1)
+    pool = datasets.imbalanced_pool(jax.random.key(0), letter, datasets.Imbalance(share=0.0))
     np.testing.assert_array_equal(pool.rows, np.arange(15000))
     assert pool.available.all()
 
 
+@pytest.mark.parametrize("ratio, size", [(1.0, 5000), (0.3, 3425), (0.1, 2975)], ids=["full", "0.3", "0.1"])
+def test_pools_of_class_balanced_active_learning(ratio, size):
+    """A tenth is set aside, as many of each class; of the rest the second half of the classes is cut (CBAL 5.1)."""
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 500)).astype(np.int32)
+    data = datasets.Dataset(np.zeros((5000, 1)), labels, np.zeros((1, 1)), np.zeros(1, int), 10)
+    how = datasets.Imbalance(ratio=ratio, minority="last", initial_per_class=50)
+    pools = [datasets.imbalanced_pool(jax.random.key(seed), data, how) for seed in (0, 1)]
+    for pool in pools:
+        assert datasets.pool_size(data, how) == len(pool.rows) == pool.available.sum() == size
+        assert len(set(pool.rows.tolist())) == size
+        np.testing.assert_array_equal(np.bincount(labels[pool.rows]), [500] * 5 + [50 + int(450 * ratio)] * 5)
+        first = datasets.initial_rows(jax.random.key(5), pool, 500)
+        np.testing.assert_array_equal(np.bincount(labels[pool.rows[first]]), [50] * 10)
+    assert ratio == 1.0 or (pools[0].rows != pools[1].rows).any()
+    assert (pools[0].reserved != pools[1].reserved).any()
+    with pytest.raises(ValueError, match="class 0 has 500 rows, 501 of each are labelled first"):
+        datasets.imbalanced_pool(jax.random.key(0), data, how._replace(initial_per_class=501))
+
+
+def test_exponential_pools(letter):
+    how = datasets.Imbalance(profile="exponential", ratio=0.05)
+    pool = datasets.imbalanced_pool(jax.random.key(0), letter, how)
+    assert pool.available.all() and len(pool.rows) == datasets.pool_size(letter, how)
+    counts, kept = np.bincount(letter.y_train), np.bincount(letter.y_train[pool.rows], minlength=26)
+    np.testing.assert_array_equal(kept, np.minimum(counts, np.floor(counts.max() * 0.05 ** (np.arange(26) / 25))))
+
+
 def test_initial_rows_are_distinct_and_real(letter):
-    pool = datasets.imbalanced_pool(jax.random.key(3), letter, 0.5, 0.1)
+    pool = datasets.imbalanced_pool(jax.random.key(3), letter, datasets.Imbalance())
     rows = datasets.initial_rows(jax.random.key(4), pool, 500)
     assert len(np.unique(rows)) == 500 and pool.available[rows].all()
 

@@ -44,6 +44,13 @@ def test_pool_sizes_of_class_balanced_active_learning(ratio, pool):
     assert 5000 + profile.sum() == pool
 
 
+def test_exponential_profile_of_the_authors_of_cbal():
+    expected = [4500, 3484, 2697, 2088, 1617, 1252, 969, 750, 581, 450]
+    np.testing.assert_array_equal(imbalance.exp_profile(jnp.full(10, 4500), 0.1), expected)
+    np.testing.assert_array_equal(imbalance.exp_profile(jnp.array([100, 20, 3]), 0.25), [100, 20, 3])
+    np.testing.assert_array_equal(imbalance.exp_profile(jnp.array([7, 7]), 1.0), [7, 7])
+
+
 @pytest.mark.parametrize(
     "target", [(4, 25, 1, 5), (0, 0, 0, 0), (40, 25, 10, 5), (100, 3, 100, 0)], ids=["some", "none", "all", "too_many"]
 )

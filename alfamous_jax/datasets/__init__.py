@@ -5,6 +5,16 @@ Learning Repository data set 59, CC BY 4.0, unchanged.
 """
 
 from alfamous_jax.datasets.files import Dataset, load
-from alfamous_jax.datasets.pools import Pool, imbalanced_pool, initial_rows, moments, pool_size, standardize
+from alfamous_jax.datasets.pools import Imbalance, Pool, imbalanced_pool, initial_rows, moments, pool_size, standardize
 
-__all__ = ["Dataset", "Pool", "imbalanced_pool", "initial_rows", "load", "moments", "pool_size", "standardize"]
+__all__ = [
+    "Dataset",
+    "Imbalance",
+    "Pool",
+    "imbalanced_pool",
+    "initial_rows",
+    "load",
+    "moments",
+    "pool_size",
+    "standardize",
+]

@@ -9,62 +9,94 @@ from alfamous_jax import imbalance
 from alfamous_jax.datasets.files import Dataset
 
 
+class Imbalance(NamedTuple):
+    """How a training set is made imbalanced."""
+
+    profile: str = "step"  # a share of the classes is cut; "exponential": class sizes fall from the first to the last
+    share: float = 0.5  # of the classes that a step cuts, rounded down to whole classes
+    ratio: float = 0.1  # what a cut class keeps; the last class over the first
+    minority: str = "drawn"  # which classes a step cuts: drawn by the key, or "last" by index
+    initial_per_class: int = 0  # rows of each class that are set aside before the cut, to be labelled first
+
+
 class Pool(NamedTuple):
     """Rows of the training set; padding repeats row 0 and is not available."""
 
     rows: np.ndarray  # [N], rows of the training set
     available: np.ndarray  # [N]
+    reserved: np.ndarray  # [N], those set aside as the initial labels
 
 
-def pool_size(dataset: Dataset, minority_share: float, minority_ratio: float) -> int:
+def pool_size(dataset: Dataset, how: Imbalance) -> int:
     """The most rows that any draw of the minority classes can leave, so that all seeds share a shape.
 
     Args:
       dataset: the data set.
-      minority_share: share of the classes that shrink, rounded down to whole classes.
-      minority_ratio: fraction of their rows that they keep.
+      how: what is cut.
 
     Returns:
       N.
     """
-    counts = _class_counts(dataset)
-    kept = np.asarray(imbalance.step_profile(counts, np.ones(len(counts), bool), minority_ratio))
-    num_majority = len(counts) - _num_minority(dataset, minority_share)
-    return int(kept.sum() + np.sort(counts - kept)[::-1][:num_majority].sum())
+    rest = _class_counts(dataset) - how.initial_per_class
+    if how.profile == "exponential" or how.minority == "last":
+        kept = _targets(rest, how, np.arange(dataset.num_classes)[::-1])
+        return int(kept.sum()) + how.initial_per_class * dataset.num_classes
+    kept = np.asarray(imbalance.step_profile(rest, np.ones(len(rest), bool), how.ratio))
+    num_majority = len(rest) - int(how.share * dataset.num_classes)
+    uncut = np.sort(rest - kept)[::-1][:num_majority].sum()
+    return int(kept.sum() + uncut) + how.initial_per_class * dataset.num_classes
 
 
-def imbalanced_pool(key: jax.Array, dataset: Dataset, minority_share: float, minority_ratio: float) -> Pool:
-    """Draws the minority classes and cuts each to a fraction of its rows (AL-FaMoUS section 4.1.1).
+def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
+    """Cuts classes of a training set (AL-FaMoUS section 4.1.1, CBAL section 5).
 
     Args:
-      key: consumed.
+      key: consumed; draws the rows kept, those set aside and, where asked, the classes cut.
       dataset: the data set.
-      minority_share, minority_ratio: see `pool_size`; .5 and .1 in AL-FaMoUS.
+      how: what is cut.
 
     Returns:
       the pool, in the order of the training set.
+
+    Raises:
+      ValueError: a class with fewer rows than are to be set aside.
     """
     class_key, row_key = jax.random.split(key)
-    drawn = jax.random.permutation(class_key, dataset.num_classes)[: _num_minority(dataset, minority_share)]
-    minority = np.zeros(dataset.num_classes, bool)
-    minority[np.asarray(drawn)] = True
-    targets = imbalance.step_profile(_class_counts(dataset), minority, minority_ratio)
-    rows = np.flatnonzero(imbalance.subsample(row_key, dataset.y_train, targets)).astype(np.int32)
-    size = pool_size(dataset, minority_share, minority_ratio)
-    return Pool(np.pad(rows, (0, size - rows.size)), np.arange(size) < rows.size)
+    counts = _class_counts(dataset)
+    if counts.min() < how.initial_per_class:
+        rarest = int(counts.argmin())
+        raise ValueError(
+            f"class {rarest} has {counts[rarest]} rows, {how.initial_per_class} of each are labelled first"
+        )
+    order = np.arange(dataset.num_classes)[::-1]
+    if how.minority == "drawn":
+        order = np.asarray(jax.random.permutation(class_key, dataset.num_classes))
+    reserved = np.zeros(len(dataset.y_train), bool)
+    if how.initial_per_class:
+        row_key, reserve_key = jax.random.split(row_key)
+        per_class = np.full(dataset.num_classes, how.initial_per_class)
+        reserved = np.asarray(imbalance.subsample(reserve_key, dataset.y_train, per_class))
+    rest = np.flatnonzero(~reserved)
+    targets = _targets(counts - how.initial_per_class, how, order)
+    kept = rest[np.asarray(imbalance.subsample(row_key, dataset.y_train[rest], targets))]
+    rows = np.sort(np.concatenate([kept, np.flatnonzero(reserved)])).astype(np.int32)
+    padding = (0, pool_size(dataset, how) - rows.size)
+    return Pool(np.pad(rows, padding), np.pad(np.ones(rows.size, bool), padding), np.pad(reserved[rows], padding))
 
 
 def initial_rows(key: jax.Array, pool: Pool, num: int) -> np.ndarray:
-    """Rows labelled before the first cycle, uniform over the pool and so as imbalanced as it is.
+    """Rows labelled before the first cycle: those set aside, else uniform over the pool and so as imbalanced as it is.
 
     Args:
       key: consumed.
       pool: the pool.
-      num: b0.
+      num: b0; where rows were set aside, their number.
 
     Returns:
       positions in the pool [num].
     """
+    if pool.reserved.any():
+        return np.flatnonzero(pool.reserved).astype(np.int32)
     return np.asarray(jax.random.choice(key, np.flatnonzero(pool.available), (num,), replace=False), np.int32)
 
 
@@ -106,5 +138,10 @@ def _class_counts(dataset):
     return np.bincount(dataset.y_train, minlength=dataset.num_classes)
 
 
-def _num_minority(dataset, minority_share):
-    return int(minority_share * dataset.num_classes)
+def _targets(counts, how, order):
+    """Rows that each class keeps, where a step cuts the first classes of `order`."""
+    if how.profile == "exponential":
+        return np.asarray(imbalance.exp_profile(counts, how.ratio))
+    minority = np.zeros(len(counts), bool)
+    minority[order[: int(how.share * len(counts))]] = True
+    return np.asarray(imbalance.step_profile(counts, minority, how.ratio))
