@@ -33,6 +33,7 @@ def get_base() -> ConfigDict:
     config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}
     config.bald_samples = 0  # draws of BALD; 0 is the closed form
     config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
+    config.vae_steps = 500  # of vaal, each of 128 labelled and 128 other rows
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
     # Network
@@ -72,6 +73,7 @@ def set_mode(config: ConfigDict, mode: str, *others: str) -> None:
         config.cycles = 2
         config.epochs = 2
         config.pool_subset = 1000
+        config.vae_steps = 20
     elif mode and mode not in others:
         known = ("paper", "smoke", *others)
         raise ValueError(f"mode must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {mode!r}")

@@ -56,6 +56,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         update=setting.update,
         budget=config.budget,
         num_samples=config.num_samples,
+        vae_steps=config.vae_steps,
     )
     training = {
         "model": model,
@@ -104,7 +105,8 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             draws = {"model": model, "num_samples": config.num_samples}
             samples = train.mc_dropout(samples_key, variables, data.inputs, rows, **draws)
         posterior = laplace.fit(head_mean(variables), phi[known_rows], known, config.ridge)
-        return key, places, View(posterior, phi, data.labels[rows], available, labelled, counts, hidden, samples)
+        view = View(posterior, phi, data.labels[rows], available, labelled, counts, hidden, samples, data.inputs, rows)
+        return key, places, view
 
     def query(key, variables, data, pool, available, indices, count, counts, lam):
         key, places, view = look(key, variables, data, pool, available, indices, count, counts)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, balance, balance_lp, batch_bald, cycle, diversity, laplace
+from alfamous_jax import acquisition, balance, balance_lp, batch_bald, cycle, diversity, laplace, vaal, vae
 from alfamous_jax.laplace import HIGHEST, Posterior
 
 
@@ -21,6 +21,8 @@ class View(NamedTuple):
     counts: jax.Array  # [K]
     features: jax.Array | None  # [N, H], of the penultimate layer, for the methods in NEEDS_FEATURES
     prob_samples: jax.Array | None  # [S, N, K], under dropout masks, for those in NEEDS_SAMPLES
+    inputs: jax.Array  # [M, ...], of the training set
+    rows: jax.Array  # [N], of the training set
 
 
 class Picks(NamedTuple):
@@ -39,6 +41,7 @@ class Settings(NamedTuple):
     update: bool
     budget: int
     num_samples: int  # of the posterior, for batch_bald
+    vae_steps: int  # of vaal
 
 
 Method = Callable[[jax.Array, View, jax.Array, Settings], Picks]
@@ -90,6 +93,18 @@ def by_batch_bald(key: jax.Array, view: View, lam: jax.Array, settings: Settings
     return _picks(batch_bald.select(key, jax.nn.softmax(logits), view.available, settings.budget))
 
 
+def by_vaal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Utilities of an adversarial autoencoder of the inputs, trained anew in every cycle."""
+    _, probs = _score(key, view, "entropy")
+    model = vae.build(view.inputs.shape[1:])
+    models, _ = vaal.fit(
+        key, view.inputs, view.rows, view.labelled, view.available, model=model, num_steps=settings.vae_steps
+    )
+    utilities = vaal.utility(models, view.inputs, view.rows, model=model)
+    demand = _demand(view, settings)
+    return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
+
+
 METHODS: dict[str, Method] = {
     "cycle": by_cycle,
     "pseudo_label": by_pseudo_label,
@@ -97,6 +112,7 @@ METHODS: dict[str, Method] = {
     "k_center": by_k_center,
     "badge": by_badge,
     "batch_bald": by_batch_bald,
+    "vaal": by_vaal,
 }
 NEEDS_FEATURES = ("k_center",)
 NEEDS_SAMPLES = ("mc_dropout",)

@@ -35,6 +35,8 @@ STRATEGIES = {
     "kcenter-cb": Strategy(balanced=True, method="k_center"),
     "badge": Strategy(method="badge"),
     "batchbald": Strategy(method="batch_bald"),
+    "vaal": Strategy(method="vaal"),
+    "vaal-cb": Strategy(balanced=True, method="vaal"),
 }
 
 

@@ -15,12 +15,13 @@ from experiments.strategies import STRATEGIES
 N, K, D, H, S, B = 40, 3, 6, 4, 5, 6
 KEY = jax.random.key(0)
 DRAWS_ROWS = {"random", "badge"}  # their noise belongs to a place in the pool, so that it does not move with a row
-DRAWS = DRAWS_ROWS | {"batchbald"}
+TRAINS = {"vaal", "vaal-cb"}  # on rows drawn by their places
+DRAWS = DRAWS_ROWS | TRAINS | {"batchbald"}
 strategies = pytest.mark.parametrize("name", STRATEGIES)
 
 
 def view(seed=0, dtype=np.float32):
-    """A pool with a rare class: 12 rows labelled, 25 available, 3 neither."""
+    """A pool with a rare class: 12 rows labelled, 25 available, 3 neither. Its inputs are phi."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(K, D))
     labels = rng.choice(K, N, p=[0.6, 0.3, 0.1])
@@ -32,7 +33,8 @@ def view(seed=0, dtype=np.float32):
     counts = np.bincount(labels[labelled], minlength=K)
     features = (phi @ rng.normal(size=(D, H))).astype(dtype)
     samples = rng.dirichlet(np.ones(K), size=(S, N)).astype(dtype)
-    return View(posterior, phi.astype(dtype), labels, available, labelled, counts, features, samples)
+    inputs = phi.astype(dtype)
+    return View(posterior, inputs, labels, available, labelled, counts, features, samples, inputs, np.arange(N))
 
 
 def unbalanced(name):
@@ -41,7 +43,9 @@ def unbalanced(name):
 
 def method(setting, budget=B):
     """(key, view, lam) -> picks of a strategy."""
-    settings = Settings(setting.utility, setting.minibatch or budget, setting.update, budget, num_samples=S)
+    settings = Settings(
+        setting.utility, setting.minibatch or budget, setting.update, budget, num_samples=S, vae_steps=3
+    )
     return lambda key, view, lam: METHODS[setting.method](key, view, lam, settings)
 
 
@@ -71,8 +75,14 @@ def check_picks(picks, view, num=B):
 
 def moved(view, order):
     """The pool in another order."""
-    rows = {name: getattr(view, name)[order] for name in ("phi", "labels", "available", "labelled", "features")}
+    rows = {name: getattr(view, name)[order] for name in ("phi", "labels", "available", "labelled", "features", "rows")}
     return view._replace(**rows, prob_samples=view.prob_samples[:, order])
+
+
+def copied(view):
+    """With arrays that a test may write to."""
+    names = "phi", "features", "inputs", "prob_samples"
+    return view._replace(**{name: getattr(view, name).copy() for name in names})
 
 
 def only(view, keep):
@@ -100,8 +110,9 @@ class TestPicks:
         """What a row that is neither available nor labelled holds changes nothing."""
         v = view(2)
         other = ~v.available & ~v.labelled
-        spoilt = v._replace(phi=v.phi.copy(), features=v.features.copy(), prob_samples=v.prob_samples.copy())
+        spoilt = copied(v)
         spoilt.phi[other] += 1.0
+        spoilt.inputs[other] += 1.0
         spoilt.prob_samples[:, other] = [1.0, 0.0, 0.0]
         np.testing.assert_array_equal(run(name, spoilt).indices, run(name, v).indices)
 
@@ -109,8 +120,8 @@ class TestPicks:
     def test_rows_that_are_not_finite_are_reported_and_passed_over(self, name, bad):
         v = view(3)
         rows = np.flatnonzero(v.available)[[0, 7]]
-        spoilt = v._replace(phi=v.phi.copy(), features=v.features.copy(), prob_samples=v.prob_samples.copy())
-        spoilt.phi[rows, 1] = spoilt.features[rows, 1] = bad
+        spoilt = copied(v)
+        spoilt.phi[rows, 1] = spoilt.features[rows, 1] = spoilt.inputs[rows, 1] = bad
         spoilt.prob_samples[:, rows, 1] = bad
         picks = run(name, spoilt)
         clean = only(v, ~np.isin(np.arange(N), rows))
@@ -153,6 +164,8 @@ class TestRandomness:
 
     def test_permuting_the_pool_permutes_the_picks(self, name):
         v, order = view(7), np.random.default_rng(0).permutation(N)
+        if name in TRAINS:
+            pytest.skip("trains on other rows where they change places")
         if name in DRAWS_ROWS:
             shares = [_shares(name, v), _shares(name, moved(v, order))[np.argsort(order)]]
             assert np.abs(shares[0] - shares[1]).max() < 5 * np.sqrt(0.5 / 2000)
@@ -192,7 +205,7 @@ class TestTransformations:
     def test_jit_equals_eager(self, name):
         """But for batches by linear programming, whose loops take minutes there."""
         setting = STRATEGIES[name]
-        if setting.method in ("cycle", "mc_dropout") and setting.minibatch is None:
+        if setting.method in ("cycle", "mc_dropout", "vaal") and setting.minibatch is None:
             pytest.skip("balance_lp is compared with HiGHS in its own tests")
         lam, pick = 0.3 * setting.balanced, method(setting, budget=2)
         v = jax.tree.map(jnp.asarray, view(10))

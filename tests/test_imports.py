@@ -17,8 +17,8 @@ LAYERS = [
     {"balance_lp"},
     {"cycle"},
     {"models"},
-    {"train"},
-    {"datasets"},
+    {"train", "vae"},
+    {"datasets", "vaal"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 HEAVY = ["flax", "optax", "orbax", "ml_collections", "matplotlib", "rich", "sklearn", "scipy.optimize", "scipy.stats"]

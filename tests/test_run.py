@@ -241,22 +241,47 @@ def test_augmented_images_have_one_scale():
         check.check_inputs(tiny(backbone="resnet6", augment="affine", scaling="feature"), (28, 28))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("[!b]*.py")), ids=lambda path: path.stem)
-def test_every_config_has_its_modes(path):
-    module = importlib.import_module(f"configs.{path.stem}")
-    source = SOURCES[path.stem]
-    for mode in ("", "paper", "smoke"):
+MODES = {name: ("", "paper", "smoke") for name in paper_numbers.PAPER_SETTINGS}
+MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "smoke")
+MODES["features"] = ("", "fmnist", "linear", "smoke")
+
+
+def test_every_config_is_tried():
+    assert {path.stem for path in (ROOT / "configs").glob("*.py")} == {"base", *MODES}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_every_config_has_its_modes(name):
+    module = importlib.import_module(f"configs.{name}")
+    assert f"configs/{name}.py" in module.__doc__
+    for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
         check.check_config(config)
-        check.check_inputs(config, source.shape)
-        assert config["dataset"] == path.stem and config["num_classes"] == source.num_classes
-        assert f"configs/{path.stem}.py" in module.__doc__
-    settings = paper_numbers.PAPER_SETTINGS[path.stem]
+        assert mode.partition("-")[0] in module.__doc__
+        if (source := SOURCES.get(config["dataset"])) is not None:
+            check.check_inputs(config, source.shape)
+            assert config["num_classes"] == source.num_classes
+    with pytest.raises(ValueError, match="mode must be .*'smoke'.*, got 'papr'"):
+        module.get_config("papr")
+
+
+@pytest.mark.parametrize("name", paper_numbers.PAPER_SETTINGS)
+def test_paper_modes_have_the_settings_of_the_paper(name):
+    module = importlib.import_module(f"configs.{name}")
+    assert all(module.get_config(mode).dataset == name for mode in MODES[name])
+    settings = paper_numbers.PAPER_SETTINGS[name]
     paper = module.get_config("paper")
     assert tuple(paper[name] for name in ("initial", "budget", "cycles", "lam", "epochs")) == settings
     assert paper.seeds == 10 and len(paper.strategies) == 9
-    with pytest.raises(ValueError, match="mode must be 'paper'.* 'smoke'.*, got 'papr'"):
-        module.get_config("papr")
+
+
+def test_class_balanced_active_learning_has_the_settings_of_its_paper():
+    for mode, lam in (("cifar10-0.3", 0.6), ("cifar100-0.1", 2.0)):
+        config = importlib.import_module("configs.cbal").get_config(mode)
+        schedule = config.learning_rate, config.epochs, config.milestones, config.batch_size, config.weight_decay
+        assert schedule == (0.02, 100, (60, 80), 256, 5e-4)
+        assert (config.initial, config.budget, config.cycles, config.lam) == (5000, 2500, 4, lam)
+        assert (config.minority, config.minority_share, config.minority_ratio) == ("last", 0.5, float(mode[-3:]))
 
 
 def test_groups():

@@ -1,4 +1,4 @@
-"""The data sets of the AL-FaMoUS paper: what each is, how it is split and scaled, and where it may lie."""
+"""The data sets of the papers: what each is, how it is split and scaled, and where it may lie."""
 
 from typing import NamedTuple
 
@@ -22,6 +22,15 @@ SOURCES = {
     "mnist": Source(10, (28, 28), 70_000, "source", "channel", ("mnist",), tfds="mnist"),
     "fmnist": Source(10, (28, 28), 70_000, "source", "channel", ("fmnist", "fashion_mnist"), tfds="fashion_mnist"),
     "cifar10": Source(10, (32, 32, 3), 60_000, "source", "channel", ("cifar10",), tfds="cifar10"),
+    "cifar100": Source(
+        100,
+        (32, 32, 3),
+        60_000,
+        "source",
+        "channel",
+        ("cifar100", "cifar100_part"),
+        tfds="cifar100",
+    ),
     "crop": Source(24, (46,), 24_000, "halves", "channel", ("crop",), ucr="Crop"),
     "electric_devices": Source(
         7,
