@@ -32,13 +32,13 @@ class _Rows(NamedTuple):
 
 @partial(jax.jit, static_argnames=("budget", "num_configurations"))
 def select(
-    key: jax.Array, prob_samples: jax.Array, available: jax.Array, budget: int, num_configurations: int = 1024
+    key: jax.Array, prob_samples: jax.Array, available: jax.Array, budget: int, num_configurations: int = 256
 ) -> Selection:
     """Repeats: the row whose label adds most to the mutual information of the batch's labels and the weights.
 
     By the chain rule the gain of a row is E H(y_n | labels of the picks) - E H(y_n | weights). The outer mean is over
     the configurations of labels that the picks may have. It is exact while at most `num_configurations` of them have
-    a probability above 0; beyond that they are resampled to this number (systematic resampling, unbiased).
+    a probability above 0; beyond that they are resampled to this number (stratified resampling, unbiased).
 
     Args:
       key: consumed, by the resampling alone.
@@ -51,7 +51,8 @@ def select(
 
     Returns:
       the selection in the order picked, ties to the lowest index; its objective is minus the mutual information of
-      the batch in nats, which cannot exceed log S, and its bound -inf.
+      the batch in nats, and its bound -inf. The information cannot exceed log S: once it is near, S samples tell no
+      row from another, and the rest of the batch is arbitrary.
 
     Raises:
       ValueError: budget or num_configurations below 1.
@@ -104,8 +105,10 @@ def _extend(key, limit, joint, row):
     kept = jnp.argsort(mass <= 0, stable=True)[:size]
     ends = jnp.cumsum(mass)
     slots = jnp.arange(size)
-    shift = jax.random.uniform(jax.random.fold_in(key, joint.number), (), mass.dtype)
-    drawn = jnp.searchsorted(ends, (slots + shift) / limit * ends[-1])
+    # A draw for each slot: with one for all, as in systematic resampling, every configuration would get the label at
+    # the same quantile of its prediction.
+    shifts = jax.random.uniform(jax.random.fold_in(key, joint.number), (size,), mass.dtype)
+    drawn = jnp.searchsorted(ends, (slots + shifts) / limit * ends[-1])
     chosen = jnp.where(exact, kept, jnp.minimum(drawn, mass.size - 1))
 
     parent, label = chosen // num_classes, chosen % num_classes

@@ -13,9 +13,9 @@ IF, the imbalance factor, is what the second half of the classes keeps of its ro
 0.1; or `exp`, class sizes that fall exponentially to a tenth. Three seeds. For a GPU; nothing was timed on one yet, and
 on 2 cores CIFAR takes months.
 
-Settings are the paper's and, where it is silent, its authors' code: batches of 256, weight decay 5e-4, lam .6 on CIFAR-10
-and 2 on CIFAR-100 for entropy, .5 for k-center, 10 dropout masks. Unknown are lam of VAAL and on Tiny ImageNet (.5), and
-the dropout rate (.25). The paper fine-tunes a ResNet-101 on Tiny ImageNet; here its features are given as
+Settings are the paper's and, where it is silent, its authors' code: batches of 256, weight decay 5e-4, lam .6 on
+CIFAR-10 and 2 on CIFAR-100 for entropy, .5 for k-center, 10 dropout masks. Unknown are lam of VAAL and on Tiny ImageNet
+(.5), and the dropout rate (.25). The paper fine-tunes a ResNet-101 on Tiny ImageNet; here its features are given as
 `tiny_imagenet_features.npz` in the data directory, and only the last layer is trained.
 
 Expected: gains of the balanced form in accuracy, in points, over cycles 1 to 4 (paper, IF .1): CIFAR-10 entropy .54 .86
