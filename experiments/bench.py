@@ -1,7 +1,8 @@
-"""How close to the machine's limit: python -m experiments.bench [cycle|lanes|selector|training] [--json FILE]
+"""How close to the machine's limit: python -m experiments.bench [WHAT] [--json FILE]
 
-Needs only JAX and NumPy (`lanes` and `training` also flax and optax, `selector` SciPy) and runs unchanged on CPU, GPU
-and TPU. Every ratio is taken in one run; compile time is apart, and arrays are arguments, never constants.
+WHAT is cycle, diversity, lanes, selector or training. Needs only JAX and NumPy (`lanes` and `training` also flax and
+optax, `selector` SciPy) and runs unchanged on CPU, GPU and TPU. Every ratio is taken in one run; compile time is apart,
+and arrays are arguments, never constants.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import cycle, laplace
+from alfamous_jax import balance, cycle, diversity, laplace
 from experiments import files
 
 
@@ -104,6 +105,25 @@ def bench_cycle(args: argparse.Namespace) -> dict:
     return {"shape": shape, "bandwidth_GBps": limit / 1e9, "bald_to_least_confidence": ratio, "rows": rows}
 
 
+def bench_diversity(args: argparse.Namespace) -> dict:
+    """A pick by k-center, its balanced form and BADGE against one bare product features @ v."""
+    posterior, features, _, available, counts = problem(args.rows, args.features, args.classes)
+    probs = laplace.mean_field(*laplace.predict(posterior, features))
+    demand = balance.class_demand(counts, args.budget + jnp.sum(counts))
+    jobs = {
+        "k-center": (diversity.k_center, (features, ~available, available)),
+        "k-center, balanced": (diversity.k_center_balanced, (features, ~available, available, probs, demand, 0.5)),
+        "BADGE": (diversity.badge, (jax.random.key(0), probs, features, available)),
+    }
+    matvec, rows = jax.jit(lambda features, v: features @ v), {}
+    for name, (function, arrays) in jobs.items():
+        bare = timed(matvec, features, posterior.mean[0], repeats=50)
+        rows[name] = _per_label(timed(jax.jit(partial(function, budget=args.budget)), *arrays, repeats=3), args.budget)
+        rows[name]["ratio_to_matvec"] = rows[name]["median_s"] / bare["median_s"]
+    shape = {"rows": args.rows, "features": args.features, "classes": args.classes, "budget": args.budget}
+    return {"shape": shape, "bandwidth_GBps": bandwidth() / 1e9, "matvec_ms": 1e3 * bare["median_s"], "rows": rows}
+
+
 def bench_lanes(args: argparse.Namespace) -> dict:
     """Training several seeds: a loop, `vmap`, one process a core, one host device a core."""
     ways = {"loop": 1, "vmap": 1, "processes": args.workers, "devices": 1}
@@ -166,7 +186,13 @@ def _print(result):
         _print(result["greedy"])
 
 
-BENCHES = {"cycle": bench_cycle, "lanes": bench_lanes, "selector": bench_selector, "training": bench_training}
+BENCHES = {
+    "cycle": bench_cycle,
+    "diversity": bench_diversity,
+    "lanes": bench_lanes,
+    "selector": bench_selector,
+    "training": bench_training,
+}
 
 
 def main() -> None:

@@ -26,6 +26,14 @@ def test_cycle(tmp_path):
     assert result["rows"]["bare Phi @ v"]["ratio_to_matvec"] == 1
 
 
+def test_diversity(tmp_path):
+    path = tmp_path / "bench.json"
+    bench("diversity", "--rows=300", "--features=32", "--classes=4", "--budget=5", f"--json={path}")
+    rows = json.loads(path.read_text())["rows"]
+    assert rows.keys() == {"k-center", "k-center, balanced", "BADGE"}
+    assert all(row["ratio_to_matvec"] > 0 and row["median_s"] > 0 for row in rows.values())
+
+
 def test_selector(tmp_path):
     path = tmp_path / "bench.json"
     bench("selector", "--sizes=XS", "--repeats=1", f"--json={path}")

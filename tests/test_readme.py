@@ -10,7 +10,7 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="u
 
 def test_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names = {}
     for block in blocks[:1]:
         exec(block, names)
@@ -24,6 +24,8 @@ def test_examples_run():
     exec(blocks[3], names)
     np.testing.assert_array_equal(names["batch"].indices, alone.indices)
     exec(blocks[4], names)
+    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
+    exec(blocks[5], names)
     assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
 
 
