@@ -33,13 +33,14 @@ def get_config(mode: str = "") -> ConfigDict:
     config.initial = 64
     config.budget = 64
     config.cycles = 8
-    config.lam = 0.1
-    config.lams = {"kcenter-cb": 0.5, "vaal-cb": 0.1}
+    config.lam = 0.5
+    config.lams = {"us-alfamous": 0.1, "bald-alfamous": 0.1}
 
     config.backbone = "identity"
     config.kernel_scale = 8.0
     config.dropout = 0.25
 
+    config.learning_rate = 3.0  # random features have length 1
     config.batch_size = 32
     config.epochs = 100
 
@@ -50,5 +51,6 @@ def get_config(mode: str = "") -> ConfigDict:
         config.kernel_scale = 784.0
     if mode == "linear":
         config.head = "linear"
+        config.learning_rate = 0.1
     set_mode(config, mode, "fmnist", "linear")
     return config
