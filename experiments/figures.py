@@ -28,16 +28,46 @@ PANELS = (("accuracy", "Accuracy"), ("macro_f1", "Macro F1"), ("cbi", "Class bal
 def learning_curves(records: Sequence[dict], path: pathlib.Path) -> None:
     """Accuracy, macro F1 and CBI over the labels known: mean over seeds, band of one standard error.
 
+    More families of strategies than line styles get a panel each, of macro F1 alone.
+
     Args:
       records: of the run; at each cycle every seed counts that has a value.
       path: the PNG to write, replaced at once.
     """
     names = summary.strategies(records)
+    if len(_families_and_variants(names)[0]) > len(FAMILY_LINES):
+        _family_curves(records, names, path)
+        return
     figure = Figure(figsize=(11, 4.3), layout="constrained")
     for axis, (metric, title) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
         learning_curve(axis, records, names, metric)
         clean(axis, title, "Labelled rows")
     strategy_legend(figure, names)
+    save(figure, path)
+
+
+def _family_curves(records, names, path):
+    """Macro F1, a panel for each family; random sampling in all of them, the other strategies in pale grey."""
+    families = _families_and_variants(names)[0]
+    ncols = min(4, len(families))
+    nrows = -(-len(families) // ncols)
+    figure = Figure(figsize=(2.9 * ncols, 0.8 + 2.1 * nrows), layout="constrained")
+    axes = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis, family in zip(axes, families, strict=False):
+        own = [name for name in names if summary.split_name(name)[0] == family]
+        drawn = [*(name for name in names if name == "random"), *own]
+        for name in names:
+            labels = [summary.estimate(column).mean for column in summary.curves(records, name, "num_labelled")[1].T]
+            means = [summary.estimate(column).mean for column in summary.curves(records, name, "macro_f1")[1].T]
+            axis.plot(labels, means, color="#dddddd", linewidth=0.8)
+        learning_curve(axis, records, drawn, "macro_f1", drawn)
+        axis.legend(
+            handles=[Line2D([], [], **line_style(name, drawn), label=name) for name in drawn], fontsize=7, frameon=False
+        )
+        clean(axis, family, "Labelled rows")
+    for axis in axes[len(families) :]:
+        axis.set_axis_off()
+    figure.supylabel("Macro F1", fontsize=9)
     save(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""What AL-FaMoUS (Huang et al., 2023) publishes: Tables 1 to 4 as numbers, and single claims of its text."""
+"""What AL-FaMoUS (Huang et al., 2023) publishes, Tables 1 to 4 and single claims of its text; the gains of CBAL."""
 
 import csv
 import math
@@ -64,6 +64,15 @@ def load_diversity(dataset: str) -> dict[str, float]:
         row["strategy"]: float(row["euclidean"]) for row in _rows("paper_diversity.csv") if row["dataset"] == dataset
     }
     return {"us": 0.0, "bald": 0.0, **own} if own else {}
+
+
+def load_gains(config: dict) -> dict[str, list[float]]:
+    """Gains of CBAL, Tables 1 to 3, plain strategy -> points at cycles 1 to 4; empty for other settings than theirs."""
+    step = config.get("profile") == "step" and config.get("minority") == "last" and config.get("balanced_initial")
+    key = config.get("dataset"), config.get("minority_ratio")
+    rows = _rows("paper_cbal.csv") if step else []
+    own = [row for row in rows if (row["dataset"], float(row["ratio"])) == key]
+    return {row["strategy"]: [float(row[f"cycle{cycle}"]) for cycle in range(1, 5)] for row in own}
 
 
 def load_claims() -> list[Claim]:

@@ -3,8 +3,9 @@
     python -m experiments.report runs/letter
 
 reads `metrics.jsonl` and, where there, `config.json`, `environment.json` and `timings.jsonl`; it writes
-`report.md`, `curves.png` and `classes.png` next to them, `lambda.png` and `minibatches.png` where a run has
-swept these, and prints the results. A run that is not finished gets a report too, which says what it lacks.
+`report.md`, `curves.png` and `classes.png` next to them, `history.png` where balanced strategies stand beside
+their plain forms, `lambda.png` and `minibatches.png` where a run has swept these, and prints the results. A run
+that is not finished gets a report too, which says what it lacks.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, files, paper_numbers, summary, sweeps
+from experiments import figures, files, gains, paper_numbers, summary, sweeps
 from experiments.markdown import BATCHES, NOTHING, RESULTS, bullets, number, p_value, plus_minus, results, short, table
 
 PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
@@ -41,7 +42,7 @@ def write_report(workdir) -> pathlib.Path:
     figures.learning_curves(records, workdir / "curves.png")
     letters = string.ascii_uppercase if config.get("dataset") == "letter" else None
     has_classes = figures.class_counts(records, workdir / "classes.png", letters)
-    swept = sweeps.write_sections(records, timings, workdir)
+    swept = [*gains.write_sections(records, config, workdir), *sweeps.write_sections(records, timings, workdir)]
     path = workdir / "report.md"
     files.write_text(path, _text(records, config, environment, timings, has_classes, swept))
     return path

@@ -97,9 +97,10 @@ def load_records(workdir) -> list[dict]:
 
 
 def split_name(strategy: str) -> tuple[str, str]:
-    """Utility family and variant of a strategy: "us-cb" is ("us", "cb"), "us" is ("us", "")."""
-    family, _, variant = strategy.partition("-")
-    return family, variant
+    """Family and variant of a strategy: "us-cb" is ("us", "cb"), "bald-mc" is ("bald-mc", "")."""
+    family, _, variant = strategy.rpartition("-")
+    known = family and variant.partition("@")[0] in VARIANTS
+    return (family, variant) if known else (strategy, "")
 
 
 def strategies(records: Sequence[dict]) -> list[str]:
