@@ -49,6 +49,7 @@ def get_config(mode: str = "") -> ConfigDict:
         config.num_classes = 10
         config.initial = config.budget = 100
         config.kernel_scale = 784.0
+        config.num_samples = 20
     if mode == "linear":
         config.head = "linear"
         config.learning_rate = 0.1

@@ -105,7 +105,8 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             draws = {"model": model, "num_samples": config.num_samples}
             samples = train.mc_dropout(samples_key, variables, data.inputs, rows, **draws)
         posterior = laplace.fit(head_mean(variables), phi[known_rows], known, config.ridge)
-        view = View(posterior, phi, data.labels[rows], available, labelled, counts, hidden, samples, data.inputs, rows)
+        inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone == "identity" else data.inputs
+        view = View(posterior, phi, data.labels[rows], available, labelled, counts, hidden, samples, inputs, rows)
         return key, places, view
 
     def query(key, variables, data, pool, available, indices, count, counts, lam):
