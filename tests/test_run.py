@@ -282,6 +282,10 @@ def test_class_balanced_active_learning_has_the_settings_of_its_paper():
         assert schedule == (0.02, 100, (60, 80), 256, 5e-4)
         assert (config.initial, config.budget, config.cycles, config.lam) == (5000, 2500, 4, lam)
         assert (config.minority, config.minority_share, config.minority_ratio) == ("last", 0.5, float(mode[-3:]))
+        model = problem.build_model(config)
+        variables = jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))
+        assert variables.keys() == {"params", "batch_stats"}, "no spectral normalisation, no random features"
+        assert variables["params"]["head"]["kernel"].shape == (513, config.num_classes)
 
 
 def test_groups():
@@ -291,6 +295,20 @@ def test_groups():
         (("us", 0), ("us", 1), ("us-cb", 0), ("us-cb", 1)),
         (("us-fbu", 0), ("us-fbu", 1)),
     ]
+
+
+@pytest.mark.parametrize("name, head", [("kcenter-cb", "linear"), ("batchbald", "sngp"), ("badge", "linear")])
+def test_strategies_on_given_features(tmp_path, name, head):
+    """A balanced initial set, then picks that are new, with the labelled rows in view beside a subset of the pool."""
+    changes = {"backbone": "identity", "head": head, "num_samples": 5, "pool_subset": 60, "balanced_initial": True}
+    changes |= {"minority": "last", "profile": "exponential", "lams": {"kcenter-cb": 0.5}}
+    config, records = FrozenConfigDict(tiny(**changes, cycles=3)), []
+    loop.run_lanes(config, (Lane(name, 1),), tmp_path, lambda new, _: records.extend(new))
+    assert records[0]["counts"] == [1] * 26 and records[0]["lam"] == (0.5 if name == "kcenter-cb" else 0.0)
+    picked = [row for record in records for row in record["selected"]]
+    assert len(set(picked)) == len(picked) == 12
+    pool = problem.seed_pool(config, problem.load_dataset(config), 1)
+    assert set(picked) <= set(pool.rows[pool.available & ~pool.reserved].tolist())
 
 
 BAD_CONFIGS = {
@@ -303,6 +321,11 @@ BAD_CONFIGS = {
         "config.lams: 'kcenter-cb' needs a number here, as config.lam is 'auto'",
     ),
     "head": ({"head": "mlp"}, "config.head: expected 'sngp' or 'linear', got 'mlp'"),
+    "unequal start": (
+        {"balanced_initial": True, "initial": 30},
+        "config.initial: 30 labels cannot be as many for each of 26 classes",
+    ),
+    "profile": ({"profile": "linear"}, "config.profile: expected 'step' or 'exponential', got 'linear'"),
     "milestones": ({"milestones": (5, 3)}, "config.milestones: expected a rising tuple of integers above 0"),
     "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),
     "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0 or 'auto', got -1.0"),
