@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import oracles
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from alfamous_jax import random_features, spectral, train
+from alfamous_jax import acquisition, random_features, spectral, train
 from alfamous_jax.models.layers import SpectralDense
 from alfamous_jax.models.linear import Identity, Linear
 from alfamous_jax.models.mlp import ResidualMLP
@@ -151,3 +152,19 @@ def test_mc_dropout_keeps_its_masks_from_chunk_to_chunk():
     np.testing.assert_allclose(whole[:, -4:], some, atol=1e-6)
     np.testing.assert_allclose(whole.sum(-1), 1.0, atol=1e-5)
     assert np.ptp(np.asarray(whole[:, 0]), axis=0).max() > 1e-3
+
+
+def test_dropout_bald_from_loops_over_masks():
+    """Each draw drops the same features of all rows and doubles the rest; BALD of these in float64."""
+    rng = np.random.default_rng(6)
+    x, kernel = rng.normal(size=(9, 6)).astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32)
+    model, variables = Linear(Identity(0.5), 3), {"params": {"head": {"kernel": kernel}}}
+    draws = train.mc_dropout(jax.random.key(2), variables, x, jnp.arange(9), model=model, num_samples=8)
+    expected = []
+    for key in jax.random.split(jax.random.key(2), 8):
+        features = np.asarray(model.apply(variables, x, rngs={"dropout": key}).features)
+        kept = (features != 0).all(axis=0)
+        np.testing.assert_array_equal(features, np.where(kept, 2 * x, 0.0))
+        expected.append(oracles.softmax(features.astype(float) @ kernel[:6] + kernel[6]))
+    np.testing.assert_allclose(draws, expected, atol=1e-6)
+    np.testing.assert_allclose(acquisition.bald(draws), oracles.bald(np.array(expected))[0], atol=1e-6)
