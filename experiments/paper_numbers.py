@@ -52,6 +52,12 @@ def _rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
+def counterpart(config: dict) -> str:
+    """The data set of AL-FaMoUS whose numbers a run stands beside; "" on given features and in the setups of CBAL."""
+    other = config.get("backbone") == "identity" or config.get("balanced_initial")
+    return "" if other else config.get("dataset", "")
+
+
 def load_results(dataset: str) -> dict[str, dict[str, float]]:
     """Tables 1 and 4, strategy -> metric -> value; empty for a dataset the paper lacks."""
     rows, metrics = _rows("paper_results.csv"), ("accuracy", "macro_f1", "cbi")
@@ -101,6 +107,6 @@ def other_settings(config: dict, cycles: int) -> list[str]:
     Returns:
       one phrase per setting.
     """
-    published = dict(zip(SETTINGS, PAPER_SETTINGS.get(config.get("dataset"), ()), strict=False))
+    published = dict(zip(SETTINGS, PAPER_SETTINGS.get(counterpart(config), ()), strict=False))
     run = {**config, "cycles": cycles}
     return [f"{key} {run[key]} (paper {value})" for key, value in published.items() if run.get(key, value) != value]

@@ -69,7 +69,7 @@ def _workdirs(folder: pathlib.Path) -> list[pathlib.Path]:
     else:
         candidates = sorted(path.parent for path in folder.glob("*/metrics.jsonl")) if folder.is_dir() else []
     known = list(paper_numbers.TITLES)
-    found = [path for path in candidates if files.read_json(path / "config.json").get("dataset") in known]
+    found = [path for path in candidates if paper_numbers.counterpart(files.read_json(path / "config.json")) in known]
     if not found:
         raise ValueError(f"{folder}: no run on one of {', '.join(paper_numbers.TITLES)}")
     return found

@@ -48,18 +48,19 @@ def write_report(workdir) -> pathlib.Path:
     return path
 
 
-def summary_table(records: Sequence[dict], dataset: str) -> Table:
+def summary_table(records: Sequence[dict], config: dict) -> Table:
     """The results of a run for a terminal of 80 columns: mean and standard error, difference from the paper.
 
     Args:
       records: of the run, as from `summary.load_records`.
-      dataset: its name in `paper_results.csv`; without an entry there the differences stay blank.
+      config: of the run; unless `paper_numbers.counterpart` knows published numbers, the differences stay blank.
 
     Returns:
       a table with one row per strategy.
     """
     rich_table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    rich_table.title = f"{dataset}: mean ± s.e. over seeds, Δ = run - paper"
+    dataset = paper_numbers.counterpart(config)
+    rich_table.title = f"{config.get('dataset', '')}: mean ± s.e. over seeds, Δ = run - paper"
     rich_table.add_column("strategy", no_wrap=True)
     rich_table.add_column("seeds", justify="right")
     for _, label, _ in RESULTS:
@@ -81,16 +82,15 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    dataset = files.read_json(path.with_name("config.json")).get("dataset", "")
-    Console().print(summary_table(summary.load_records(workdir), dataset))
+    Console().print(summary_table(summary.load_records(workdir), files.read_json(path.with_name("config.json"))))
     print(path)
     return 0
 
 
 def _text(records, config, environment, timings, has_classes, swept) -> str:
-    dataset, last = config.get("dataset", ""), summary.last_cycle(records)
+    dataset, last = paper_numbers.counterpart(config), summary.last_cycle(records)
     paragraphs = [
-        f"# Active learning on {dataset or 'an unnamed data set'}",
+        f"# Active learning on {config.get('dataset') or 'an unnamed data set'}",
         *_what_was_run(records, config, environment),
         f"## Results\n\nMeans over the cycles 1 to {last}, then over the seeds, ± one standard error over the seeds; "
         "cycle 0 comes before the first query and is the same for all strategies (last column: F1 with it).",
@@ -116,7 +116,7 @@ def _text(records, config, environment, timings, has_classes, swept) -> str:
 
 
 def _missing(records, config, environment) -> str:
-    names = config.get("strategies") or list(paper_numbers.load_results(config.get("dataset", "")))
+    names = config.get("strategies") or list(paper_numbers.load_results(paper_numbers.counterpart(config)))
     lines = ["no config.json"] * (not config) + ["no environment.json"] * (not environment)
     return bullets(lines + summary.missing_of(records, config, names)) or "Nothing."
 
@@ -124,7 +124,8 @@ def _missing(records, config, environment) -> str:
 def _what_was_run(records, config, environment) -> list[str]:
     seeds, last = summary.ranges({record["seed"] for record in records}), summary.last_cycle(records)
     names = ", ".join(summary.strategies(records))
-    published = paper_numbers.PAPER_SETTINGS.get(config.get("dataset"), (NOTHING,) * len(paper_numbers.SETTINGS))
+    dataset = paper_numbers.counterpart(config)
+    published = paper_numbers.PAPER_SETTINGS.get(dataset, (NOTHING,) * len(paper_numbers.SETTINGS))
     settings = zip(paper_numbers.SETTINGS, published, strict=True)
     rows = [(key, str(config.get(key, NOTHING)), str(value)) for key, value in settings]
     machine = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]

@@ -78,7 +78,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
-    Console().print(report.summary_table(records, CONFIG.value.dataset))
+    Console().print(report.summary_table(records, CONFIG.value.to_dict()))
     print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import gains, paper_numbers, report, summary
+from experiments import gains, paper_numbers, paper_runs, report, summary
 
 COUNTS = {"entropy": [[4, 2], [7, 3], [11, 3]], "entropy-cb": [[4, 2], [6, 4], [8, 6]]}
 ACCURACY = {"entropy": [0.5, 0.60, 0.70], "entropy-cb": [0.5, 0.61, 0.74]}
@@ -86,3 +86,15 @@ def test_many_families_get_a_panel_each(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     report.write_report(tmp_path)
     assert (tmp_path / "curves.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("change", [{"backbone": "identity"}, {"balanced_initial": True}], ids=["features", "cbal"])
+def test_other_experiments_do_not_stand_beside_alfamous(tmp_path, change):
+    config = {"dataset": "letter", "backbone": "mlp", "balanced_initial": False, "epochs": 7}
+    assert paper_numbers.counterpart(config) == "letter" and paper_numbers.counterpart(config | change) == ""
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r | {"strategy": "us"}) + "\n" for r in RECORDS[:6]))
+    text = report.write_report(tmp_path).read_text()
+    assert text.startswith("# Active learning on letter\n") and "Other settings" not in text
+    with pytest.raises(ValueError, match="no run on one of letter"):
+        paper_runs.find_runs([tmp_path])

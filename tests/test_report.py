@@ -224,7 +224,7 @@ def test_table_of_the_paper_fits_80_columns():
         name: {seed: (0.1, 0.4 + 0.1 * seed) for seed in range(10)} for name in paper_numbers.load_results("letter")
     }
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(report.summary_table(make_records(nine), "letter"))
+    console.print(report.summary_table(make_records(nine), {"dataset": "letter"}))
     text = console.export_text()
     assert "…" not in text and "bald-alfamous" in text and max(map(len, text.splitlines())) <= 80
 
