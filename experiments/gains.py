@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from experiments import figures, paper_numbers, summary
 from experiments.markdown import NOTHING, number, plus_minus
@@ -96,6 +97,7 @@ def draw_history(records: Sequence[dict], path: pathlib.Path) -> bool:
     for axis, (name, share) in zip(axes, shares.items(), strict=False):
         image = axis.imshow(share.T, aspect="auto", cmap="RdBu_r", vmin=0, vmax=MOST_LABELLED, interpolation="nearest")
         figures.clean(axis, name)
+        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in axes[len(shares) :]:
         axis.set_axis_off()
     figure.colorbar(image, ax=axes, label="labels over an equal share", shrink=0.8, extend="max")
