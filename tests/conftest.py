@@ -1,14 +1,18 @@
-"""One compile cache for all processes of a test run: the workers of xdist, and the runs that tests start."""
+"""One compile cache for the runs that tests start in processes of their own, which compile the same programs."""
 
 import os
-import shutil
-import tempfile
+
+import jax  # noqa: F401 (it reads the environment once, so that this process itself goes without the cache)
+import pytest
 
 
-def pytest_configure(config):
-    if hasattr(config, "workerinput") or "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    folder = tempfile.mkdtemp(prefix="alfamous-compiled-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+@pytest.fixture(scope="session", autouse=True)
+def compile_cache_of_child_processes(tmp_path_factory):
+    settings = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }
+    os.environ.update(settings)
+    yield
+    for name in settings:
+        del os.environ[name]
