@@ -158,7 +158,7 @@ class TestBadge:
         selection = diversity.badge(KEY, certain, np.ones((9, 2), np.float32), np.ones(9, bool), 9)
         assert sorted(selection.indices.tolist()) == list(range(9)) and selection.objective == 0
 
-    def test_letter_size_fits_in_memory(self):
+    def test_wide_embeddings_fit_in_memory(self):
         """20,000 rows, 100 classes, 512 features: the embeddings would take 4 GB."""
         shapes = [(20_000, 100), (20_000, 512)]
         probs, features = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
