@@ -97,7 +97,7 @@ def fit(
     """
     chex.assert_equal_shape([rows, labelled, available])
     chex.assert_rank(rows, 1)
-    finite = is_finite(inputs, rows)
+    finite = _is_finite(inputs, rows)
     draw_labelled, draw_available = (_sampler(rows, kind & finite) for kind in (labelled, available))
     vae_key, discriminator_key, key = jax.random.split(key, 3)
     noise = jnp.zeros((1, model.latent), inputs.dtype)
@@ -168,7 +168,7 @@ def utility(models: Models, inputs: jax.Array, rows: jax.Array, *, model: vae.VA
     return in_chunks(score, rows)
 
 
-def is_finite(inputs: jax.Array, rows: jax.Array) -> jax.Array:
+def _is_finite(inputs: jax.Array, rows: jax.Array) -> jax.Array:
     """Which rows hold neither a NaN nor an infinity [N]."""
     return in_chunks(lambda chunk: jnp.all(jnp.isfinite(inputs[chunk].reshape(len(chunk), -1)), axis=1), rows)
 

@@ -11,7 +11,9 @@
     smoke     two strategies, 2 cycles of 2 epochs: under a minute
 
 Embeddings of your own are an `.npz` with x_train, y_train, x_test, y_test, a row for each example; they are
-standardised feature by feature. The length scale of random features should grow with their number.
+standardised feature by feature. The length scale of random features should grow with their number. All strategies
+train with dropout on the features, as bald-mc needs it and the networks should be the same; without bald-mc set
+--config.dropout=0.
 """
 
 from ml_collections import ConfigDict

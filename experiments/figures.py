@@ -53,12 +53,14 @@ def _family_curves(records, names, path):
     nrows = -(-len(families) // ncols)
     figure = Figure(figsize=(2.9 * ncols, 0.8 + 2.1 * nrows), layout="constrained")
     axes = figure.subplots(nrows, ncols, sharex=True, sharey=True, squeeze=False).ravel()
+    everything = [
+        [[summary.estimate(column).mean for column in summary.curves(records, name, metric)[1].T] for name in names]
+        for metric in ("num_labelled", "macro_f1")
+    ]
     for axis, family in zip(axes, families, strict=False):
         own = [name for name in names if summary.split_name(name)[0] == family]
         drawn = [*(name for name in names if name == "random"), *own]
-        for name in names:
-            labels = [summary.estimate(column).mean for column in summary.curves(records, name, "num_labelled")[1].T]
-            means = [summary.estimate(column).mean for column in summary.curves(records, name, "macro_f1")[1].T]
+        for labels, means in zip(*everything, strict=True):
             axis.plot(labels, means, color="#dddddd", linewidth=0.8)
         learning_curve(axis, records, drawn, "macro_f1", drawn)
         axis.legend(

@@ -59,7 +59,8 @@ def by_cycle(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> 
 
 def by_pseudo_label(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """The balance is of predicted classes instead of probabilities (Entropy-L1-pseudo-label of CBAL)."""
-    utilities, probs = _score(key, view, settings.utility)
+    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
+    utilities, probs = cycle.score(state, key, settings.utility)
     predicted = jnp.argmax(probs, axis=-1)
     demand = _demand(view, settings)
     return _picks(balance.select_pseudo_label(utilities, predicted, demand, lam, view.available, settings.budget))
@@ -74,7 +75,7 @@ def by_mc_dropout(key: jax.Array, view: View, lam: jax.Array, settings: Settings
 
 def by_k_center(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """Distances in the penultimate layer."""
-    _, probs = _score(key, view, "entropy")
+    probs = laplace.mean_field(*laplace.predict(view.posterior, view.phi))
     rows = view.features, view.labelled, view.available
     return _picks(diversity.k_center_balanced(*rows, probs, _demand(view, settings), lam, settings.budget))
 
@@ -95,7 +96,7 @@ def by_batch_bald(key: jax.Array, view: View, lam: jax.Array, settings: Settings
 
 def by_vaal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """Utilities of an adversarial autoencoder of the inputs, trained anew in every cycle."""
-    _, probs = _score(key, view, "entropy")
+    probs = laplace.mean_field(*laplace.predict(view.posterior, view.phi))
     model = vae.build(view.inputs.shape[1:])
     models, _ = vaal.fit(
         key, view.inputs, view.rows, view.labelled, view.available, model=model, num_steps=settings.vae_steps
@@ -116,11 +117,6 @@ METHODS: dict[str, Method] = {
 }
 NEEDS_FEATURES = ("k_center",)
 NEEDS_SAMPLES = ("mc_dropout",)
-
-
-def _score(key, view, utility):
-    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
-    return cycle.score(state, key, utility)
 
 
 def _demand(view, settings):

@@ -29,8 +29,8 @@ STRATEGIES = {
     "entropy": Strategy("entropy"),
     "entropy-cb": Strategy("entropy", balanced=True),
     "entropy-pseudo": Strategy("entropy", balanced=True, method="pseudo_label"),
-    "bald-mc": Strategy("bald", method="mc_dropout"),
-    "bald-mc-cb": Strategy("bald", balanced=True, method="mc_dropout"),
+    "bald-mc": Strategy(method="mc_dropout"),
+    "bald-mc-cb": Strategy(balanced=True, method="mc_dropout"),
     "kcenter": Strategy(method="k_center"),
     "kcenter-cb": Strategy(balanced=True, method="k_center"),
     "badge": Strategy(method="badge"),
@@ -60,7 +60,7 @@ def strategy(name: str) -> Strategy:
 
 def lam_of(config: Mapping, name: str) -> float | str:
     """The lam of a strategy in a config: a number, 0 if it balances nothing, or "auto"."""
-    return config["lams"].get(name, config["lam"]) if strategy(name).balanced else 0.0
+    return config["lams"].get(name.partition("@")[0], config["lam"]) if strategy(name).balanced else 0.0
 
 
 class Lane(NamedTuple):

@@ -123,6 +123,7 @@ class TestPicks:
         spoilt = copied(v)
         spoilt.phi[other] += 1.0
         spoilt.inputs[other] += 1.0
+        spoilt.features[other] += 1.0
         spoilt.prob_samples[:, other] = [1.0, 0.0, 0.0]
         np.testing.assert_array_equal(run(name, spoilt).indices, run(name, v).indices)
 

@@ -44,3 +44,4 @@ def test_lam_of_a_strategy():
     config = {"lam": 0.1, "lams": {"kcenter-cb": 0.5}}
     assert [lam_of(config, name) for name in ("kcenter-cb", "us-alfamous@8", "us")] == [0.5, 0.1, 0.0]
     assert lam_of({**config, "lam": "auto"}, "entropy-cb") == "auto"
+    assert lam_of({**config, "lams": {"us-alfamous": 0.2}}, "us-alfamous@8") == 0.2
