@@ -7,6 +7,7 @@ EXPERIMENTS = [
     "matplotlib>=3.8",
     "ml-collections>=1.0",
     "orbax-checkpoint>=0.11",
+    "pillow>=10",
     "rich>=13",
 ]
 

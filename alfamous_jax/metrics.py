@@ -23,6 +23,22 @@ def accuracy(labels: jax.Array, predictions: jax.Array) -> jax.Array:
     return jnp.mean(labels == predictions)
 
 
+def recall(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax.Array:
+    """Share of each class's rows predicted right: the accuracy of a class.
+
+    Args:
+      labels: [N], in 0..K-1.
+      predictions: [N].
+      num_classes: K, static.
+
+    Returns:
+      recall [K]. NaN for a class without labels.
+    """
+    chex.assert_equal_shape([labels, predictions])
+    truth = jax.nn.one_hot(labels, num_classes)
+    return jnp.sum(truth * (labels == predictions)[:, None], axis=0) / jnp.sum(truth, axis=0)
+
+
 def macro_f1(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax.Array:
     """Mean over all classes of 2 TP / (2 TP + FP + FN).
 

@@ -32,6 +32,7 @@ class Evaluation(NamedTuple):
 
     accuracy: jax.Array  # []
     macro_f1: jax.Array  # []
+    recall: jax.Array  # [K], the accuracy of each class
 
 
 def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) -> optax.GradientTransformation:
@@ -121,7 +122,7 @@ def fit(
     def epoch(carry, inputs):
         number, key = inputs
         order_key, augment_key, dropout_key = _streams(key, augment is not None, dropout)
-        order = jnp.pad(_shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
+        order = jnp.pad(shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
         keys = {"augment_key": augment_key, "dropout_key": dropout_key}
         one_step = partial(step, order=order, rate=schedule(number), **keys)
         *state, total = jax.lax.fori_loop(0, steps_per_epoch, one_step, (*carry, jnp.zeros(())))
@@ -158,7 +159,7 @@ def in_chunks(function: Callable[[jax.Array], Any], rows: jax.Array, chunk: int 
 def evaluate(
     variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, *, model: nn.Module, num_classes: int
 ) -> Evaluation:
-    """Accuracy and macro F1 of the mean weights; mean-field scaling would not move a prediction.
+    """Accuracy, macro F1 and recall of the mean weights; mean-field scaling would not move a prediction.
 
     Args:
       variables: trained.
@@ -171,7 +172,8 @@ def evaluate(
       the scores.
     """
     predictions = in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), inputs)
-    return Evaluation(metrics.accuracy(labels, predictions), metrics.macro_f1(labels, predictions, num_classes))
+    by_class = (score(labels, predictions, num_classes) for score in (metrics.macro_f1, metrics.recall))
+    return Evaluation(metrics.accuracy(labels, predictions), *by_class)
 
 
 @partial(jax.jit, static_argnames=("model", "num_samples"))
@@ -207,7 +209,16 @@ def _streams(key, augment, dropout):
     return order, others[0] if augment else None, others[-1] if dropout else None
 
 
-def _shuffle(key, length, count):
-    """A permutation of 0..length-1 whose first `count` entries are a random order of 0..count-1."""
+def shuffle(key: jax.Array, length: int, count: jax.Array) -> jax.Array:
+    """A permutation of 0..length-1 whose first `count` entries are a random order of 0..count-1.
+
+    Args:
+      key: consumed.
+      length: static.
+      count: [].
+
+    Returns:
+      order [length].
+    """
     draws = jax.random.uniform(key, (length,))
     return jnp.argsort(jnp.where(jnp.arange(length) < count, draws, 2.0 + jnp.arange(length)))

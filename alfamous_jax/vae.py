@@ -32,10 +32,14 @@ class VAE(nn.Module):
         h = self.encoder(x)
         return Encoding(self.mean(h), self.log_variance(h))
 
+    def decode(self, z: jax.Array) -> jax.Array:
+        """Latents [N, latent] -> rows [N, ...]."""
+        return self.decoder(z)
+
     def __call__(self, x: jax.Array, noise: jax.Array) -> tuple[jax.Array, Encoding]:
         """Rows [N, ...] and standard normal noise [N, latent] -> reconstructions, latent Gaussians."""
         code = self.encode(x)
-        return self.decoder(reparameterise(code, noise)), code
+        return self.decode(reparameterise(code, noise)), code
 
 
 def reparameterise(code: Encoding, noise: jax.Array) -> jax.Array:
@@ -50,10 +54,14 @@ def kl_divergence(code: Encoding) -> jax.Array:
 
 
 class Dense(nn.Module):
-    """Layers of a width with rectifiers between them; `shape` is that of a row of the output."""
+    """Layers of a width with rectifiers between them; `shape` is that of a row of the output.
+
+    With batch norm after every rectifier, a call that may change the collection `batch_stats` is a training call.
+    """
 
     widths: Sequence[int]
     shape: Sequence[int] | None = None  # None ends with the last width, rectified
+    batch_norm: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -61,6 +69,8 @@ class Dense(nn.Module):
         h = x.reshape(x.shape[0], -1)
         for width in self.widths:
             h = nn.relu(nn.Dense(width)(h))
+            if self.batch_norm:
+                h = nn.BatchNorm(not self.is_mutable_collection("batch_stats"), momentum=0.9)(h)
         return h if self.shape is None else nn.Dense(prod(self.shape))(h).reshape(-1, *self.shape)
 
 

@@ -18,7 +18,8 @@ def get_base() -> ConfigDict:
     config.profile = "step"  # or "exponential"
     config.minority_share = 0.5  # of the classes that are cut
     config.minority_ratio = 0.1  # to this share of their rows; "exponential": the last class over the first
-    config.minority = "drawn"  # which classes are cut: drawn for each seed, or the "last" by index
+    config.minority = FieldReference("drawn", field_type=object)  # the classes cut: drawn for each seed, the "last" by
+    # index, or a tuple of them
 
     # Active learning
     config.strategies = ("random", "us", "us-cb", "us-fbu", "us-alfamous")
@@ -34,6 +35,17 @@ def get_base() -> ConfigDict:
     config.bald_samples = 0  # draws of BALD; 0 is the closed form
     config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
     config.vae_steps = 500  # of vaal, each of 128 labelled and 128 other rows
+    config.vabal = ConfigDict()  # of vabal; alfamous_jax.stage_vae and alfamous_jax.vabal say what each is
+    config.vabal.constraint = "square"  # "absolute", "sigmoid"
+    config.vabal.batch_norm = False
+    config.vabal.mask_in_training = True
+    config.vabal.weight = 0.005
+    config.vabal.epochs = 20
+    config.vabal.learning_rate = 1e-4
+    config.vabal.milestones = ()  # epochs at which it falls to a tenth
+    config.vabal.num_samples = 100
+    config.vabal.likelihood = "exp"  # "inverse", "loss"
+    config.vabal.prior_from = "labelled"  # "available"
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
     # Network
@@ -54,7 +66,8 @@ def get_base() -> ConfigDict:
     config.weight_decay = 0.0
     config.batch_size = 20
     config.epochs = 100
-    config.milestones = ()  # epochs at which the learning rate halves; () is a cosine to 0
+    config.milestones = ()  # epochs at which the learning rate falls by `decay`; () is a cosine to 0
+    config.decay = 0.5
 
     # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device
     config.parallel = "auto"
@@ -74,6 +87,7 @@ def set_mode(config: ConfigDict, mode: str, *others: str) -> None:
         config.epochs = 2
         config.pool_subset = 1000
         config.vae_steps = 20
+        config.vabal.epochs = 2
     elif mode and mode not in others:
         known = ("paper", "smoke", *others)
         raise ValueError(f"mode must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}, got {mode!r}")

@@ -13,6 +13,10 @@ def _number(value):
     return isinstance(value, (int, float)) and abs(value) < float("inf")
 
 
+def _whole_numbers(value):
+    return isinstance(value, (tuple, list)) and all(_integer(x) and x >= 0 for x in value)
+
+
 # What each field must be, in words and as a test.
 RULES = (
     (("dataset",), "a name or a path", lambda v: isinstance(v, str)),
@@ -33,6 +37,8 @@ RULES = (
             "num_features",
             "batch_size",
             "epochs",
+            "vabal.epochs",
+            "vabal.num_samples",
         ),
         "an integer of at least 1",
         lambda v: _integer(v) and v >= 1,
@@ -43,11 +49,15 @@ RULES = (
         lambda v: _integer(v) and v >= 0,
     ),
     (
-        ("kernel_scale", "ridge", "learning_rate"),
+        ("kernel_scale", "ridge", "learning_rate", "vabal.learning_rate"),
         "a finite number above 0",
         lambda v: _number(v) and v > 0,
     ),
-    (("weight_decay", "spectral_bound"), "a finite number of at least 0", lambda v: _number(v) and v >= 0),
+    (
+        ("weight_decay", "spectral_bound", "vabal.weight"),
+        "a finite number of at least 0",
+        lambda v: _number(v) and v >= 0,
+    ),
     (("lam",), "a finite number of at least 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v >= 0)),
     (
         ("lam_grid",),
@@ -56,9 +66,9 @@ RULES = (
     ),
     (("dropout",), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
     (
-        ("milestones",),
+        ("milestones", "vabal.milestones"),
         "a rising tuple of integers above 0",
-        lambda v: isinstance(v, (tuple, list)) and all(_integer(x) for x in v) and list(v) == sorted({*v} - {0}),
+        lambda v: _whole_numbers(v) and list(v) == sorted({*v} - {0}),
     ),
     (
         ("lams",),
@@ -66,7 +76,7 @@ RULES = (
         lambda v: isinstance(v, Mapping) and all(_number(x) and x >= 0 for x in v.values()),
     ),
     (
-        ("minority_share", "minority_ratio", "momentum"),
+        ("minority_share", "minority_ratio", "momentum", "decay"),
         "a number between 0 and 1",
         lambda v: _number(v) and 0 <= v <= 1,
     ),
@@ -80,8 +90,19 @@ RULES = (
     (("head",), "'sngp' or 'linear'", lambda v: v in ("sngp", "linear")),
     (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
     (("profile",), "'step' or 'exponential'", lambda v: v in ("step", "exponential")),
-    (("minority",), "'drawn' or 'last'", lambda v: v in ("drawn", "last")),
-    (("balanced_initial",), "True or False", lambda v: isinstance(v, bool)),
+    (
+        ("minority",),
+        "'drawn', 'last' or a tuple of different classes",
+        lambda v: v in ("drawn", "last") if isinstance(v, str) else _whole_numbers(v) and len(v) == len(set(v)),
+    ),
+    (("vabal.constraint",), "'square', 'absolute' or 'sigmoid'", lambda v: v in ("square", "absolute", "sigmoid")),
+    (("vabal.likelihood",), "'exp', 'inverse' or 'loss'", lambda v: v in ("exp", "inverse", "loss")),
+    (("vabal.prior_from",), "'labelled' or 'available'", lambda v: v in ("labelled", "available")),
+    (
+        ("balanced_initial", "vabal.mask_in_training", "vabal.batch_norm"),
+        "True or False",
+        lambda v: isinstance(v, bool),
+    ),
     (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
 )
 
@@ -96,12 +117,16 @@ def check_config(config: dict) -> None:
       ValueError: names the field, the value and what was expected.
     """
     known = {field for fields, _, _ in RULES for field in fields}
-    for field in sorted(config.keys() ^ known):
-        raise ValueError(f"config.{field}: {'unknown field' if field in config else 'missing'}")
+    given = {name: value for name, value in config.items() if name != "vabal"}
+    given |= {f"vabal.{name}": value for name, value in config.get("vabal", {}).items()}
+    for field in sorted(given.keys() ^ known):
+        raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
     for fields, expected, is_right in RULES:
         for field in fields:
-            if not is_right(config[field]):
-                raise ValueError(f"config.{field}: expected {expected}, got {config[field]!r}")
+            if not is_right(given[field]):
+                raise ValueError(f"config.{field}: expected {expected}, got {given[field]!r}")
+    if not isinstance(config["minority"], str) and any(x >= config["num_classes"] for x in config["minority"]):
+        raise ValueError(f"config.minority: {config['num_classes']} classes, got {config['minority']!r}")
     if 0 < config["pool_subset"] < config["budget"]:
         raise ValueError(
             f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"

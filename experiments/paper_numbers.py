@@ -1,4 +1,5 @@
-"""What AL-FaMoUS (Huang et al., 2023) publishes, Tables 1 to 4 and single claims of its text; the gains of CBAL."""
+"""What AL-FaMoUS (Huang et al., 2023) publishes, Tables 1 to 4 and single claims of its text; the gains of CBAL; the
+accuracies of VaB-AL."""
 
 import csv
 import math
@@ -53,8 +54,9 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def counterpart(config: dict) -> str:
-    """The data set of AL-FaMoUS whose numbers a run stands beside; "" on given features and in the setups of CBAL."""
-    other = config.get("backbone") == "identity" or config.get("balanced_initial")
+    """The data set of AL-FaMoUS whose numbers a run stands beside; "" on given features and with other classes cut."""
+    named = config.get("minority", "drawn") != "drawn"
+    other = named or config.get("backbone") == "identity" or config.get("balanced_initial")
     return "" if other else config.get("dataset", "")
 
 
@@ -79,6 +81,21 @@ def load_gains(config: dict) -> dict[str, list[float]]:
     rows = _rows("paper_cbal.csv") if step else []
     own = [row for row in rows if (row["dataset"], float(row["ratio"])) == key]
     return {row["strategy"]: [float(row[f"cycle{cycle}"]) for cycle in range(1, 5)] for row in own}
+
+
+def load_vabal(config: dict) -> dict[str, tuple[float, float]]:
+    """VaB-AL, Tables 1 and 2: strategy -> accuracy in %, mean over the rounds and last; empty for other splits."""
+    minority, num_classes = config.get("minority"), config.get("num_classes", 0)
+    if not isinstance(minority, (list, tuple)):
+        return {}
+    whole = sorted({*range(num_classes)} - {*minority})
+    split = f"+{whole[0] + 1}" if len(whole) == 1 else "" if not minority else None
+    key = config.get("dataset"), split
+    return {
+        row["strategy"]: (float(row["mean"]), float(row["last"]))
+        for row in _rows("paper_vabal.csv")
+        if (row["dataset"], row["split"]) == key
+    }
 
 
 def load_claims() -> list[Claim]:

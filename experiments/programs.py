@@ -9,10 +9,31 @@ import numpy as np
 import optax
 from ml_collections import FrozenConfigDict
 
-from alfamous_jax import acquisition, augment, balance, balance_lp, cycle, datasets, laplace, metrics, train
+from alfamous_jax import (
+    acquisition,
+    augment,
+    balance,
+    balance_lp,
+    cycle,
+    datasets,
+    laplace,
+    metrics,
+    stage_vae,
+    train,
+    vabal,
+)
 from alfamous_jax.models.sngp import head_mean
 from experiments.problem import build_model, load_dataset
-from experiments.selectors import METHODS, NEEDS_FEATURES, NEEDS_SAMPLES, Settings, View
+from experiments.selectors import (
+    METHODS,
+    NEEDS_FEATURES,
+    NEEDS_SAMPLES,
+    NEEDS_STAGES,
+    NUM_STAGES,
+    Settings,
+    VabalSettings,
+    View,
+)
 from experiments.strategies import Strategy
 
 
@@ -21,6 +42,7 @@ class Scores(NamedTuple):
 
     accuracy: jax.Array
     macro_f1: jax.Array
+    recall: jax.Array  # [K]
     cbi: jax.Array  # min-max scaled, the scale of the published tables
     cbi_sum: jax.Array  # Eq. 9 as printed
     l1_score: jax.Array
@@ -57,6 +79,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         budget=config.budget,
         num_samples=config.num_samples,
         vae_steps=config.vae_steps,
+        vabal=_vabal_settings(config),
     )
     training = {
         "model": model,
@@ -95,10 +118,11 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
 
         def features(chunk):
             outputs = model.apply(variables, data.inputs[chunk])
-            return outputs.phi, outputs.features if setting.method in NEEDS_FEATURES else None
+            hidden = outputs.features if setting.method in NEEDS_FEATURES else None
+            return outputs.phi, hidden, outputs.stages[-NUM_STAGES:] if setting.method in NEEDS_STAGES else None
 
         rows = pool[places]
-        phi, hidden = train.in_chunks(features, rows)
+        phi, hidden, stages = train.in_chunks(features, rows)
         samples = None
         if setting.method in NEEDS_SAMPLES:
             key, samples_key = jax.random.split(key)
@@ -106,7 +130,9 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             samples = train.mc_dropout(samples_key, variables, data.inputs, rows, **draws)
         posterior = laplace.fit(head_mean(variables), phi[known_rows], known, config.ridge)
         inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone == "identity" else data.inputs
-        view = View(posterior, phi, data.labels[rows], available, labelled, counts, hidden, samples, inputs, rows)
+        view = View(
+            posterior, phi, data.labels[rows], available, labelled, counts, hidden, stages, samples, inputs, rows
+        )
         return key, places, view
 
     def query(key, variables, data, pool, available, indices, count, counts, lam):
@@ -149,10 +175,17 @@ def _augmentation(config):
 
 
 def _schedule(config):
-    """Learning rate by epoch: a cosine to 0, or halved at every milestone."""
+    """Learning rate by epoch: a cosine to 0, or lower by config.decay at every milestone."""
     if not config.milestones:
         return optax.cosine_decay_schedule(config.learning_rate, config.epochs)
-    return optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.milestones, 0.5))
+    return optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.milestones, config.decay))
+
+
+def _vabal_settings(config):
+    fields = config.vabal
+    training = stage_vae.Training(**{name: fields[name] for name in stage_vae.Training._fields})
+    scoring = vabal.Scoring(**{name: fields[name] for name in vabal.Scoring._fields if name in fields})
+    return VabalSettings(training, scoring, fields.constraint, fields.batch_norm)
 
 
 def _sampled_bald(num_samples):

@@ -6,7 +6,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, balance, balance_lp, batch_bald, cycle, diversity, laplace, vaal, vae
+from alfamous_jax import (
+    acquisition,
+    balance,
+    balance_lp,
+    batch_bald,
+    cycle,
+    diversity,
+    laplace,
+    stage_vae,
+    vaal,
+    vabal,
+    vae,
+)
 from alfamous_jax.laplace import HIGHEST, Posterior
 
 
@@ -20,6 +32,7 @@ class View(NamedTuple):
     labelled: jax.Array  # [N]
     counts: jax.Array  # [K]
     features: jax.Array | None  # [N, H], of the penultimate layer, for the methods in NEEDS_FEATURES
+    stages: tuple[jax.Array, ...] | None  # each [N, width], the last four of the backbone, for those in NEEDS_STAGES
     prob_samples: jax.Array | None  # [S, N, K], under dropout masks, for those in NEEDS_SAMPLES
     inputs: jax.Array  # [M, ...], of the training set
     rows: jax.Array  # [N], of the training set
@@ -33,6 +46,15 @@ class Picks(NamedTuple):
     num_invalid: jax.Array
 
 
+class VabalSettings(NamedTuple):
+    """The paper's, but for what a config or an ablation sets; static."""
+
+    training: stage_vae.Training = stage_vae.Training()
+    scoring: vabal.Scoring = vabal.Scoring()
+    constraint: str = "square"
+    batch_norm: bool = False
+
+
 class Settings(NamedTuple):
     """What a method is told besides the view; static."""
 
@@ -42,6 +64,7 @@ class Settings(NamedTuple):
     budget: int
     num_samples: int  # of the posterior, for batch_bald
     vae_steps: int  # of vaal
+    vabal: VabalSettings
 
 
 Method = Callable[[jax.Array, View, jax.Array, Settings], Picks]
@@ -106,6 +129,24 @@ def by_vaal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> P
     return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
 
 
+def by_vabal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Utilities of an autoencoder of the classifier's stages, trained anew in every cycle."""
+    logits, variance = laplace.predict(view.posterior, view.phi)
+    how, ablation = settings.vabal, settings.utility
+    constraint = ablation if ablation in stage_vae.MEASURES else how.constraint
+    scoring = how.scoring
+    if ablation in ("likelihood", "prior", "difficulty"):
+        scoring = scoring._replace(use_prior=ablation == "prior", use_difficulty=ablation == "difficulty")
+    model = stage_vae.StageVAE(view.counts.shape[0], len(view.stages), constraint, how.batch_norm)
+    fit_key, key = jax.random.split(key)
+    predicted = jnp.argmax(logits, axis=-1)
+    models, _ = stage_vae.fit(fit_key, view.stages, predicted, view.available, model=model, training=how.training)
+    rows = view.labels, view.labelled, view.available
+    utilities, _ = vabal.utility(key, models, view.stages, *rows, model=model, scoring=scoring)
+    probs, demand = laplace.mean_field(logits, variance), _demand(view, settings)
+    return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
+
+
 METHODS: dict[str, Method] = {
     "cycle": by_cycle,
     "pseudo_label": by_pseudo_label,
@@ -114,9 +155,12 @@ METHODS: dict[str, Method] = {
     "badge": by_badge,
     "batch_bald": by_batch_bald,
     "vaal": by_vaal,
+    "vabal": by_vabal,
 }
 NEEDS_FEATURES = ("k_center",)
 NEEDS_SAMPLES = ("mc_dropout",)
+NEEDS_STAGES = ("vabal",)
+NUM_STAGES = 4
 
 
 def _demand(view, settings):

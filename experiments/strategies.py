@@ -37,20 +37,27 @@ STRATEGIES = {
     "batchbald": Strategy(method="batch_bald"),
     "vaal": Strategy(method="vaal"),
     "vaal-cb": Strategy(balanced=True, method="vaal"),
+    "vabal": Strategy("all", method="vabal"),
+    "vabal-cb": Strategy("all", balanced=True, method="vabal"),
 }
+ABLATIONS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid")  # of vabal: the paper's Tables 1 and 2
 
 
 def strategy(name: str) -> Strategy:
-    """The settings of a name; "us-alfamous@8" is us-alfamous with queries of 8 rows.
+    """The settings of a name; "us-alfamous@8" is us-alfamous with queries of 8 rows, "vabal@prior" an ablation.
 
     Raises:
-      ValueError: an unknown name, or a size that is no positive integer or has nothing to act on.
+      ValueError: an unknown name or ablation, or a size that is no positive integer or has nothing to act on.
     """
     base, at, size = name.partition("@")
     if base not in STRATEGIES:
         raise ValueError(f"{name!r} is not one of {', '.join(STRATEGIES)}")
     if not at:
         return STRATEGIES[base]
+    if STRATEGIES[base].method == "vabal":
+        if size not in ABLATIONS:
+            raise ValueError(f"{name!r}: after @ comes one of {', '.join(ABLATIONS)}")
+        return STRATEGIES[base]._replace(utility=size)
     if not STRATEGIES[base].update:
         raise ValueError(f"{name!r}: only strategies with updates take a minibatch after @")
     if not size.isdecimal() or int(size) < 1:

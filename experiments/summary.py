@@ -62,9 +62,11 @@ def _problem(record: dict) -> str | None:
             return f"{field} must be a number or null, got {json.dumps(record[field])}"
     if record["cycle"] < 0:
         return f"cycle must not be negative, got {record['cycle']}"
-    counts = record.get("counts") or []
+    counts, recall = (record.get(field) or [] for field in ("counts", "recall"))
     if not isinstance(counts, list) or any(type(count) not in (int, float) for count in counts):
         return "counts must be a list of numbers"
+    if not isinstance(recall, list) or any(type(x) not in (int, float, type(None)) for x in recall):
+        return "recall must be a list of numbers or nulls"
     return None
 
 
@@ -97,7 +99,10 @@ def load_records(workdir) -> list[dict]:
 
 
 def split_name(strategy: str) -> tuple[str, str]:
-    """Family and variant of a strategy: "us-cb" is ("us", "cb"), "bald-mc" is ("bald-mc", "")."""
+    """Family and variant of a strategy: ("us", "cb") of "us-cb", ("bald-mc", "") of itself, ("vabal", "@prior")."""
+    base, at, ablation = strategy.partition("@")
+    if at and "-" not in base:
+        return base, at + ablation
     family, _, variant = strategy.rpartition("-")
     known = family and variant.partition("@")[0] in VARIANTS
     return (family, variant) if known else (strategy, "")

@@ -276,6 +276,48 @@ def test_pools_of_class_balanced_active_learning(ratio, size):
         datasets.imbalanced_pool(jax.random.key(0), data, how._replace(initial_per_class=501))
 
 
+@pytest.mark.parametrize(
+    ("per_class", "named", "dominant", "ratio", "size"),
+    [
+        ([5000] * 10, [0], True, 0.1, 9_500),
+        ([5000] * 10, [4], False, 0.1, 45_500),
+        ([500] * 100, range(44, 55), True, 0.6, 32_200),
+    ],
+    ids=["CIFAR-10+[1]", "CIFAR-10-[5]", "CIFAR-100+[45:55]"],
+)
+def test_dominant_and_rare_pools(per_class, named, dominant, ratio, size):
+    """The sizes of VaB-AL's splits; every seed cuts the same classes."""
+    labels = np.repeat(np.arange(len(per_class)), per_class)
+    data = datasets.Dataset(np.zeros((len(labels), 1)), labels, *[None] * 2, len(per_class))
+    minority = tuple(k for k in range(len(per_class)) if (k in named) != dominant)
+    how = datasets.Imbalance(ratio=ratio, minority=minority)
+    assert datasets.pool_size(data, how) == size
+    for seed in range(2):
+        pool = datasets.imbalanced_pool(jax.random.key(seed), data, how)
+        assert pool.available.all() and len(pool.rows) == size
+        counts = np.bincount(labels[pool.rows])
+        assert all(counts[k] == per_class[k] * (ratio if k in minority else 1) for k in range(len(counts)))
+
+
+def test_nothing_is_cut_where_no_class_is_named(letter):
+    assert datasets.pool_size(letter, datasets.Imbalance(minority=())) == 15_000
+
+
+def test_a_test_set_spread_over_the_rows(tmp_path, monkeypatch):
+    """As many as are asked for, no two neighbours, and each class in its share where rows stand by class."""
+    y = np.repeat(np.arange(9), [200, 1209, 858, 755, 1148, 797, 885, 773, 601])
+    x = np.broadcast_to(np.arange(len(y), dtype=np.float32)[:, None, None], (len(y), 64, 64))
+    write(tmp_path / "neu.npz", x=x, y=y)
+    monkeypatch.setenv("ALFAMOUS_DATA_DIR", str(tmp_path))
+    data = datasets.load("neu", num_classes=9)
+    assert data.x_train.shape == (5778, 64, 64) and data.x_test.shape == (1448, 64, 64) and data.num_missing == 0
+    tested = data.x_test[:, 0, 0]
+    assert np.diff(tested).min() >= 4 and np.diff(tested).max() <= 5
+    assert sorted([*tested, *data.x_train[:, 0, 0]]) == list(range(7226))
+    np.testing.assert_array_equal(y[tested.astype(int)], data.y_test)
+    np.testing.assert_allclose(np.bincount(data.y_test), 1448 / 7226 * np.bincount(y), atol=1)
+
+
 def test_exponential_pools(letter):
     how = datasets.Imbalance(profile="exponential", ratio=0.05)
     pool = datasets.imbalanced_pool(jax.random.key(0), letter, how)

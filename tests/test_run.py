@@ -243,6 +243,7 @@ def test_augmented_images_have_one_scale():
 
 MODES = {name: ("", "paper", "smoke") for name in paper_numbers.PAPER_SETTINGS}
 MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "smoke")
+MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
 MODES["features"] = ("", "fmnist", "linear", "smoke")
 
 
@@ -257,7 +258,7 @@ def test_every_config_has_its_modes(name):
     for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
         check.check_config(config)
-        assert mode.partition("-")[0] in module.__doc__
+        assert re.split(r"[-+]", mode)[0] in module.__doc__
         if (source := SOURCES.get(config["dataset"])) is not None:
             check.check_inputs(config, source.shape)
             assert config["num_classes"] == source.num_classes
@@ -286,6 +287,28 @@ def test_class_balanced_active_learning_has_the_settings_of_its_paper():
         variables = jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))
         assert variables.keys() == {"params", "batch_stats"}, "no spectral normalisation, no random features"
         assert variables["params"]["head"]["kernel"].shape == (513, config.num_classes)
+
+
+def test_vabal_has_the_settings_of_its_paper():
+    get = importlib.import_module("configs.vabal").get_config
+    rounds = {"cifar10-5": (500, 5), "cifar100+45..55": (1000, 4), "neu": (250, 4)}
+    for mode, (labels, cycles) in rounds.items():
+        config = get(mode)
+        assert (config.initial, config.budget, config.cycles, config.seeds) == (labels, labels, cycles, 3)
+        assert (config.learning_rate, config.milestones, config.decay, config.epochs) == (0.1, (160,), 0.1, 200)
+        assert (config.batch_size, config.weight_decay, config.dropout, config.backbone) == (
+            128,
+            5e-4,
+            0.25,
+            "resnet18",
+        )
+    assert get("cifar10+1").minority == tuple(range(1, 10)) and get("cifar10-10").minority == (9,)
+    assert get("cifar10").minority == get("neu").minority == ()
+    assert get("cifar100+45..55").minority == (*range(44), *range(55, 100))
+    assert [get(mode).minority_ratio for mode in ("cifar10+1", "cifar100+45..55")] == [0.1, 0.6]
+    for mode, message in (("cifar10+11", "cifar10 has classes 1 to 10"), ("cifar10+5..3", "has classes 1 to 10")):
+        with pytest.raises(ValueError, match=message):
+            get(mode)
 
 
 def test_groups():
@@ -325,6 +348,14 @@ BAD_CONFIGS = {
         {"balanced_initial": True, "initial": 30},
         "config.initial: 30 labels cannot be as many for each of 26 classes",
     ),
+    "classes cut": ({"minority": (3, 3)}, "config.minority: expected 'drawn', 'last' or a tuple of different classes"),
+    "no such class": ({"minority": (3, 26)}, r"config.minority: 26 classes, got \(3, 26\)"),
+    "field of a part": ({"vabal": {}}, "config.vabal.batch_norm: missing"),
+    "value of a part": (
+        {"vabal": {**get_config().to_dict()["vabal"], "likelihood": "sum"}},
+        "config.vabal.likelihood: expected 'exp', 'inverse' or 'loss', got 'sum'",
+    ),
+    "ablation": ({"strategies": ("vabal@posterior",)}, "config.strategies: 'vabal@posterior': after @ comes one of"),
     "profile": ({"profile": "linear"}, "config.profile: expected 'step' or 'exponential', got 'linear'"),
     "milestones": ({"milestones": (5, 3)}, "config.milestones: expected a rising tuple of integers above 0"),
     "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),

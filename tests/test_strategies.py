@@ -20,6 +20,11 @@ def test_minibatch_after_the_name():
     assert strategy("bald-fbu@1") == strategy("bald-fbu")
 
 
+def test_ablation_after_the_name():
+    assert strategy("vabal@prior") == Strategy("prior", method="vabal")
+    assert strategy("vabal-cb@sigmoid") == Strategy("sigmoid", method="vabal", balanced=True)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -28,8 +33,9 @@ def test_minibatch_after_the_name():
         ("us-fbu@0", "'us-fbu@0': the minibatch after @ must be"),
         ("us-fbu@x", "'us-fbu@x': the minibatch after @ must be"),
         ("us-fbu@", "'us-fbu@': the minibatch after @ must be"),
+        ("vabal@8", "'vabal@8': after @ comes one of likelihood, prior"),
     ],
-    ids=["unknown", "no update", "zero", "no number", "empty"],
+    ids=["unknown", "no update", "zero", "no number", "empty", "no ablation"],
 )
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message):

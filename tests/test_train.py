@@ -93,7 +93,7 @@ def test_each_row_once_an_epoch(count):
 
 
 def test_shuffle_keeps_padding_last():
-    orders = [np.asarray(train._shuffle(jax.random.key(seed), 10, 6)) for seed in range(20)]
+    orders = [np.asarray(train.shuffle(jax.random.key(seed), 10, 6)) for seed in range(20)]
     for order in orders:
         np.testing.assert_array_equal(np.sort(order[:6]), np.arange(6))
         np.testing.assert_array_equal(order[6:], np.arange(6, 10))

@@ -128,6 +128,10 @@ def _split(where, arrays, split, test_rows):
     )
     if split == "halves":
         return [x[::2], y[::2], x[1::2], y[1::2]]
+    if split == "spread" and 0 < test_rows < len(x):
+        tested = np.zeros(len(x), bool)
+        tested[(2 * np.arange(test_rows) + 1) * len(x) // (2 * test_rows)] = True
+        return [x[~tested], y[~tested], x[tested], y[tested]]
     if not 0 < test_rows < len(x):
         raise ValueError(f"{where}: test_rows must be between 1 and {len(x) - 1} for a file with x, y, got {test_rows}")
     return [x[:-test_rows], y[:-test_rows], x[-test_rows:], y[-test_rows:]]

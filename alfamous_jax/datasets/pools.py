@@ -15,7 +15,9 @@ class Imbalance(NamedTuple):
     profile: str = "step"  # a share of the classes is cut; "exponential": class sizes fall from the first to the last
     share: float = 0.5  # of the classes that a step cuts, rounded down to whole classes
     ratio: float = 0.1  # what a cut class keeps; the last class over the first
-    minority: str = "drawn"  # which classes a step cuts: drawn by the key, or "last" by index
+    minority: str | tuple[int, ...] = (
+        "drawn"  # which classes a step cuts: drawn by the key, the "last" by index, or these
+    )
     initial_per_class: int = 0  # rows of each class that are set aside before the cut, to be labelled first
 
 
@@ -38,11 +40,11 @@ def pool_size(dataset: Dataset, how: Imbalance) -> int:
       N.
     """
     rest = _class_counts(dataset) - how.initial_per_class
-    if how.profile == "exponential" or how.minority == "last":
-        kept = _targets(rest, how, np.arange(dataset.num_classes)[::-1])
+    if how.profile == "exponential" or how.minority != "drawn":
+        kept = _targets(rest, how)
         return int(kept.sum()) + how.initial_per_class * dataset.num_classes
     kept = np.asarray(imbalance.step_profile(rest, np.ones(len(rest), bool), how.ratio))
-    num_majority = len(rest) - int(how.share * dataset.num_classes)
+    num_majority = len(rest) - _num_cut(how, dataset.num_classes)
     uncut = np.sort(rest - kept)[::-1][:num_majority].sum()
     return int(kept.sum() + uncut) + how.initial_per_class * dataset.num_classes
 
@@ -53,7 +55,7 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
     Args:
       key: consumed; draws the rows kept, those set aside and, where asked, the classes cut.
       dataset: the data set.
-      how: what is cut.
+      how: what is cut; with classes of its own, the dominant and the rare splits of VaB-AL (section 4.1) as well.
 
     Returns:
       the pool, in the order of the training set.
@@ -68,19 +70,20 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
         raise ValueError(
             f"class {rarest} has {counts[rarest]} rows, {how.initial_per_class} of each are labelled first"
         )
-    order = np.arange(dataset.num_classes)[::-1]
+    size = pool_size(dataset, how)
     if how.minority == "drawn":
         order = np.asarray(jax.random.permutation(class_key, dataset.num_classes))
+        how = how._replace(minority=tuple(order[: _num_cut(how, dataset.num_classes)].tolist()))
     reserved = np.zeros(len(dataset.y_train), bool)
     if how.initial_per_class:
         row_key, reserve_key = jax.random.split(row_key)
         per_class = np.full(dataset.num_classes, how.initial_per_class)
         reserved = np.asarray(imbalance.subsample(reserve_key, dataset.y_train, per_class))
     rest = np.flatnonzero(~reserved)
-    targets = _targets(counts - how.initial_per_class, how, order)
+    targets = _targets(counts - how.initial_per_class, how)
     kept = rest[np.asarray(imbalance.subsample(row_key, dataset.y_train[rest], targets))]
     rows = np.sort(np.concatenate([kept, np.flatnonzero(reserved)])).astype(np.int32)
-    padding = (0, pool_size(dataset, how) - rows.size)
+    padding = (0, size - rows.size)
     return Pool(np.pad(rows, padding), np.pad(np.ones(rows.size, bool), padding), np.pad(reserved[rows], padding))
 
 
@@ -138,10 +141,17 @@ def _class_counts(dataset):
     return np.bincount(dataset.y_train, minlength=dataset.num_classes)
 
 
-def _targets(counts, how, order):
-    """Rows that each class keeps, where a step cuts the first classes of `order`."""
+def _num_cut(how, num_classes):
+    return int(how.share * num_classes)
+
+
+def _targets(counts, how):
+    """Rows that each class keeps, once it is known which are cut."""
     if how.profile == "exponential":
         return np.asarray(imbalance.exp_profile(counts, how.ratio))
     minority = np.zeros(len(counts), bool)
-    minority[order[: int(how.share * len(counts))]] = True
+    if how.minority == "last":
+        minority[len(counts) - _num_cut(how, len(counts)) :] = True
+    else:
+        minority[list(how.minority)] = True
     return np.asarray(imbalance.step_profile(counts, minority, how.ratio))

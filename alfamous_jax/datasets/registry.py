@@ -9,7 +9,8 @@ class Source(NamedTuple):
     num_classes: int
     shape: tuple[int, ...]  # of one row
     num_rows: int  # as published, training and test rows together
-    split: str  # "source": as it comes; "last": the last `test_rows` are tested; "halves": every second row of all
+    split: str  # "source": as it comes; "last": the last `test_rows` are tested; "spread": as many, evenly over the
+    # rows; "halves": every second row of all
     scaling: str  # "feature": each of its own; "channel": one mean and deviation for all places of an image or series
     files: tuple[str, ...]  # stems of .npz files, in the order they are tried
     ucr: str | None = None  # name in the UCR archive
@@ -31,6 +32,7 @@ SOURCES = {
         ("cifar100", "cifar100_part"),
         tfds="cifar100",
     ),
+    "neu": Source(9, (64, 64), 7_226, "spread", "channel", ("neu", "neu_cls_64"), test_rows=1_448),
     "crop": Source(24, (46,), 24_000, "halves", "channel", ("crop",), ucr="Crop"),
     "electric_devices": Source(
         7,
