@@ -42,6 +42,7 @@ class StageVAE(nn.Module):
     num_stages: int
     constraint: str = "square"  # what sums up to w_n: z^2; "absolute", |z|; "sigmoid" (Table 2)
     batch_norm: bool = False  # after every rectifier of encoder and decoder (the authors' code)
+    kl_weight: float = 1.0  # of the KL in Eq. 9, beside means over features and over latents
 
     def setup(self):
         """The layers on the stages, and the autoencoder."""
@@ -94,7 +95,13 @@ def presence(z: jax.Array, num_classes: int, constraint: str) -> jax.Array:
 
 
 def loss(
-    x: jax.Array, decoded: jax.Array, code: vae.Encoding, w: jax.Array, predicted: jax.Array, weight: float
+    x: jax.Array,
+    decoded: jax.Array,
+    code: vae.Encoding,
+    w: jax.Array,
+    predicted: jax.Array,
+    weight: float,
+    kl_weight: float,
 ) -> jax.Array:
     """Squared error, KL and the label's cross-entropy, Eq. 8 to 10.
 
@@ -104,13 +111,14 @@ def loss(
       w: of `presence` [n, K].
       predicted: the classifier's labels [n].
       weight: lambda of Eq. 10.
+      kl_weight: of `StageVAE`.
 
     Returns:
       loss [], the mean over rows.
     """
     error = jnp.mean((decoded - jax.lax.stop_gradient(x)) ** 2)
     kl = jnp.mean(vae.kl_divergence(code)) / code.mean.shape[-1]
-    return error + kl + weight * jnp.mean(optax.softmax_cross_entropy_with_integer_labels(-w, predicted))
+    return error + kl_weight * kl + weight * jnp.mean(optax.softmax_cross_entropy_with_integer_labels(-w, predicted))
 
 
 @partial(jax.jit, static_argnames=("model", "training"))
@@ -155,7 +163,7 @@ def fit(
             {"params": params, **moving}, batch, noise, absent, mutable=[*moving]
         )
         w = presence(z, model.num_classes, model.constraint)
-        return loss(x, decoded, code, w, labels, training.weight), moved
+        return loss(x, decoded, code, w, labels, training.weight, model.kl_weight), moved
 
     def step(i, carry, order, noise_key, rate):
         params, moving, state, total = carry

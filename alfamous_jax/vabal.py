@@ -77,7 +77,9 @@ def read(
         errors = jax.lax.map(error_without, (blocks, first.reshape(num_classes, BLOCK, WIDTH)))
         error = (errors.T + jnp.sum(offset**2, axis=1, keepdims=True)) / x.shape[1]
         kl = vae.kl_divergence(code) / code.mean.shape[1]
-        return error + kl[:, None], jnp.sum(jax.nn.one_hot(labels, num_classes, dtype=jnp.int32), axis=0)
+        return error + model.kl_weight * kl[:, None], jnp.sum(
+            jax.nn.one_hot(labels, num_classes, dtype=jnp.int32), axis=0
+        )
 
     chunk = max(1, DRAWN_AT_ONCE // (num_samples * WIDTH))
     return train.in_chunks(read_chunk, jnp.arange(len(stages[0])), chunk)

@@ -38,6 +38,7 @@ def get_base() -> ConfigDict:
     config.vabal = ConfigDict()  # of vabal; alfamous_jax.stage_vae and alfamous_jax.vabal say what each is
     config.vabal.constraint = "square"  # "absolute", "sigmoid"
     config.vabal.batch_norm = False
+    config.vabal.kl_weight = 1.0
     config.vabal.mask_in_training = True
     config.vabal.weight = 0.005
     config.vabal.epochs = 20

@@ -4,36 +4,36 @@
     python -m experiments.run --config=configs/vabal.py:cifar10+1 --workdir=runs/vabal-cifar10
 
     mode                    what it runs
-    fmnist+K, fmnist-K      Fashion-MNIST, residual MLP on the pixels: for 2 cores
+    fmnist+K, fmnist-K      Fashion-MNIST, residual MLP on the pixels, with all forms of vabal: for 2 cores
     letter+K, letter-K      LETTER, the same
     cifar10, +K, -K         CIFAR-10, ResNet-18; the paper's K are 1, 5, 10
     cifar100, +45..55       CIFAR-100, ResNet-18
     neu                     NEU, nine defects of steel, ResNet-18
-    (none)                  fmnist+1 with the ablations of Tables 1 and 2
+    (none)                  fmnist+1
     smoke                   fmnist+1, two strategies, 2 cycles of 2 epochs: under a minute
 
 +K keeps class K, counted from 1, and a tenth of all others (.6 of them on CIFAR-100); -K keeps a tenth of class K;
-K..L is the classes from K to L. Three seeds, 6 rounds of 500 labels (CIFAR-100 5 of 1,000, NEU 5 of 250), the first at
-random. The network starts anew in every round: 200 epochs, the rate falling to a tenth at 160. All strategies train
-with dropout, as bald-mc needs it and the networks should be the same; the paper has it for bald-mc alone.
+K..L is the classes from K to L. Three seeds, 6 rounds of 500 labels (CIFAR-100 5 of 1,000, NEU 5 of 250, LETTER 6 of
+100), the first at random. In every round the network starts anew: 200 epochs, the rate falling to a tenth at 160. All
+strategies train with dropout, as bald-mc needs it and the networks should be the same; the paper has it for bald-mc
+alone.
 
-`config.vabal` holds what the paper leaves open; --config.vabal.learning_rate=.01 --config.vabal.milestones=(16,) and
---config.vabal.batch_norm=True are the authors' code, whose score (no difficulty, prior of the unlabelled rows, loss as
-likelihood) is --config.vabal.likelihood=loss --config.vabal.prior_from=available with the strategy vabal@prior.
+`config.vabal` holds what the paper varies or leaves open, vabal@authors is what its authors' code does. Fashion-MNIST
+and LETTER differ from the paper: on pools so small its rate of 1e-4 leaves the autoencoder untrained, and the KL, a mean
+over latents, leaves the latent unused, so that the score says little of mistakes. There the rate is .001 and the KL
+weighs .01.
 
 Expected (paper; accuracy in %, mean over rounds, last): cifar10 82.96 90.35; cifar10+1 54.77 70.71, +5 55.66 72.02, +10
 56.77 70.53; there likelihood alone 48.22 60.56, with prior 54.54 70.19, with difficulty 51.92 66.25. The images are for
 a GPU; nothing was timed on one yet.
 """
 
-import re
-
 from ml_collections import ConfigDict
 
 from configs.base import get_base
 
 CLASSES = {"fmnist": 10, "letter": 26, "cifar10": 10, "cifar100": 100, "neu": 9}
-ABLATIONS = ("vabal@likelihood", "vabal@prior", "vabal@difficulty", "vabal@absolute", "vabal@sigmoid")
+FORMS = tuple(f"vabal@{form}" for form in ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors"))
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -68,8 +68,8 @@ def get_config(mode: str = "") -> ConfigDict:
         config.augment = "none"
         config.learning_rate = 0.02
         config.vae_steps = 200
-    if not mode:
-        config.strategies = (*config.strategies, *ABLATIONS)
+        config.strategies += FORMS
+        config.vabal.learning_rate, config.vabal.kl_weight = 0.001, 0.01
     if mode == "smoke":
         config.strategies = ("random", "vabal")
         config.seeds, config.cycles, config.epochs = 1, 2, 2
@@ -81,10 +81,12 @@ def get_config(mode: str = "") -> ConfigDict:
 
 def _parse(mode):
     """Data set, sign and classes from 0 of "cifar10+1" and the like."""
-    parts = re.fullmatch(r"([a-z0-9]+?)(?:([+-])(\d+)(?:\.\.(\d+))?)?", mode)
-    if parts is None or parts[1] not in CLASSES:
+    dataset = max((name for name in CLASSES if mode.startswith(name)), key=len, default="")
+    sign, rest = mode[len(dataset) :][:1], mode[len(dataset) + 1 :]
+    first, dots, last = rest.partition("..")
+    whole = first.isdecimal() and (last.isdecimal() or not dots)
+    if not dataset or (sign and (sign not in "+-" or not whole)):
         raise ValueError(f"mode must be 'smoke' or one of {', '.join(CLASSES)} with +K, -K or +K..L, got {mode!r}")
-    dataset, sign, first, last = parts.groups()
     named = range(int(first) - 1, int(last or first)) if sign else range(0)
     if any(not 0 <= k < CLASSES[dataset] for k in named) or (sign and not named):
         raise ValueError(f"mode: {dataset} has classes 1 to {CLASSES[dataset]}, got {mode!r}")

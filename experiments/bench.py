@@ -1,8 +1,8 @@
 """How close to the machine's limit: python -m experiments.bench [WHAT] [--json FILE]
 
-WHAT is cycle, diversity, lanes, selector or training. Needs only JAX and NumPy (`lanes` and `training` also flax and
-optax, `selector` SciPy) and runs unchanged on CPU, GPU and TPU. Every ratio is taken in one run; compile time is apart,
-and arrays are arguments, never constants.
+WHAT is cycle, diversity, lanes, selector, training or vabal. Needs only JAX and NumPy (`lanes`, `training` and `vabal`
+also flax and optax, `selector` SciPy) and runs unchanged on CPU, GPU and TPU. Every ratio is taken in one run; compile
+time is apart, and arrays are arguments, never constants.
 """
 
 import argparse
@@ -166,6 +166,14 @@ def bench_selector(args: argparse.Namespace) -> dict:
     return {"rows": selector.measure(args, timed), **greedy}
 
 
+def bench_vabal(args: argparse.Namespace) -> dict:
+    """VaB-AL's scores of a pool against the matrix products they need."""
+    from experiments import bench_vabal as module
+
+    shape = {"rows": args.rows, "features": args.features, "classes": args.classes, "draws": args.draws}
+    return {"shape": shape, **module.measure(args, timed)}
+
+
 def _per_label(row, budget):
     return {name: value if name == "compile_s" else value / budget for name, value in row.items()}
 
@@ -192,6 +200,7 @@ BENCHES = {
     "lanes": bench_lanes,
     "selector": bench_selector,
     "training": bench_training,
+    "vabal": bench_vabal,
 }
 
 
@@ -209,7 +218,8 @@ def main() -> None:
         "--sizes", default="S,M,L10,L100,XL", help="instances of the selector, see bench_selector.SIZES"
     )
     parser.add_argument("--highs", action=argparse.BooleanOptionalAction, default=True, help="run HiGHS beside it")
-    parser.add_argument("--repeats", type=int, default=7, help="steady calls of the selector")
+    parser.add_argument("--repeats", type=int, default=7, help="steady calls of the selector and of vabal")
+    parser.add_argument("--draws", type=int, default=100, help="of the latent, for vabal")
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter with PyTorch, for training")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     args = parser.parse_args()

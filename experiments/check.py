@@ -54,7 +54,7 @@ RULES = (
         lambda v: _number(v) and v > 0,
     ),
     (
-        ("weight_decay", "spectral_bound", "vabal.weight"),
+        ("weight_decay", "spectral_bound", "vabal.weight", "vabal.kl_weight"),
         "a finite number of at least 0",
         lambda v: _number(v) and v >= 0,
     ),

@@ -185,7 +185,7 @@ def _vabal_settings(config):
     fields = config.vabal
     training = stage_vae.Training(**{name: fields[name] for name in stage_vae.Training._fields})
     scoring = vabal.Scoring(**{name: fields[name] for name in vabal.Scoring._fields if name in fields})
-    return VabalSettings(training, scoring, fields.constraint, fields.batch_norm)
+    return VabalSettings(training, scoring, fields.constraint, fields.batch_norm, fields.kl_weight)
 
 
 def _sampled_bald(num_samples):

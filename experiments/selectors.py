@@ -53,6 +53,7 @@ class VabalSettings(NamedTuple):
     scoring: vabal.Scoring = vabal.Scoring()
     constraint: str = "square"
     batch_norm: bool = False
+    kl_weight: float = 1.0
 
 
 class Settings(NamedTuple):
@@ -132,17 +133,13 @@ def by_vaal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> P
 def by_vabal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """Utilities of an autoencoder of the classifier's stages, trained anew in every cycle."""
     logits, variance = laplace.predict(view.posterior, view.phi)
-    how, ablation = settings.vabal, settings.utility
-    constraint = ablation if ablation in stage_vae.MEASURES else how.constraint
-    scoring = how.scoring
-    if ablation in ("likelihood", "prior", "difficulty"):
-        scoring = scoring._replace(use_prior=ablation == "prior", use_difficulty=ablation == "difficulty")
-    model = stage_vae.StageVAE(view.counts.shape[0], len(view.stages), constraint, how.batch_norm)
+    how = _form_of_vabal(settings.utility, settings.vabal)
+    model = stage_vae.StageVAE(view.counts.shape[0], len(view.stages), how.constraint, how.batch_norm, how.kl_weight)
     fit_key, key = jax.random.split(key)
     predicted = jnp.argmax(logits, axis=-1)
     models, _ = stage_vae.fit(fit_key, view.stages, predicted, view.available, model=model, training=how.training)
     rows = view.labels, view.labelled, view.available
-    utilities, _ = vabal.utility(key, models, view.stages, *rows, model=model, scoring=scoring)
+    utilities, _ = vabal.utility(key, models, view.stages, *rows, model=model, scoring=how.scoring)
     probs, demand = laplace.mean_field(logits, variance), _demand(view, settings)
     return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
 
@@ -161,6 +158,23 @@ NEEDS_FEATURES = ("k_center",)
 NEEDS_SAMPLES = ("mc_dropout",)
 NEEDS_STAGES = ("vabal",)
 NUM_STAGES = 4
+
+
+def _form_of_vabal(form: str, how: VabalSettings) -> VabalSettings:
+    """The settings of one of `strategies.FORMS`."""
+    if form in stage_vae.MEASURES:
+        return how._replace(constraint=form)
+    if form in ("likelihood", "prior", "difficulty"):
+        return how._replace(
+            scoring=how.scoring._replace(use_prior=form == "prior", use_difficulty=form == "difficulty")
+        )
+    if form == "authors":
+        return VabalSettings(
+            training=how.training._replace(learning_rate=0.01, milestones=(16,)),
+            scoring=how.scoring._replace(use_difficulty=False, likelihood="loss", prior_from="available"),
+            batch_norm=True,
+        )
+    return how
 
 
 def _demand(view, settings):

@@ -119,8 +119,8 @@ def minibatches(records: Sequence[dict], timings: Sequence[dict]) -> list[Miniba
     """The strategies with a minibatch in their name, such as us-alfamous@8, by name and size; empty without any."""
     found = []
     for name in summary.strategies(records):
-        base, at, size = name.partition("@")
-        if at:
+        base, _, size = name.partition("@")
+        if size.isdecimal():
             times = [row["query_s"] for row in timings if row.get("strategy") == name and "query_s" in row]
             # A process compiles in the first query of a strategy it meets; the median passes over these.
             found.append((base, Minibatch(int(size), name, float(np.median(times)) if times else np.nan)))

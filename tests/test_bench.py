@@ -34,6 +34,14 @@ def test_diversity(tmp_path):
     assert all(row["ratio_to_matvec"] > 0 and row["median_s"] > 0 for row in rows.values())
 
 
+def test_vabal(tmp_path):
+    path = tmp_path / "bench.json"
+    bench("vabal", "--rows=300", "--features=32", "--classes=4", "--draws=3", "--repeats=2", f"--json={path}")
+    result = json.loads(path.read_text())
+    assert result["rows"].keys() == {"an epoch of training", "scores of all rows", "its products alone"}
+    assert result["peak_host_memory_GB"] > 0 and result["rows"]["scores of all rows"]["ratio_to_products"] > 0
+
+
 def test_selector(tmp_path):
     path = tmp_path / "bench.json"
     bench("selector", "--sizes=XS", "--repeats=1", f"--json={path}")

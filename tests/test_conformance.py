@@ -18,6 +18,7 @@ DRAWS_ROWS = {"random", "badge"}  # their noise belongs to a place in the pool, 
 TRAINS = {"vaal", "vaal-cb", "vabal", "vabal-cb"}  # on rows drawn by their places
 VABAL = VabalSettings(stage_vae.Training(epochs=2), vabal.Scoring(num_samples=3))
 DRAWS = DRAWS_ROWS | TRAINS | {"batchbald"}
+HURRIED = {"xla_backend_optimization_level": 0}
 strategies = pytest.mark.parametrize("name", STRATEGIES)
 
 
@@ -64,13 +65,13 @@ def method(setting, budget=B):
 @cache
 def program(setting):
     """Jitted; strategies that differ in `balanced` alone share it."""
-    return jax.jit(method(setting))
+    return jax.jit(method(setting), compiler_options=HURRIED)
 
 
 @cache
 def other_program(setting, transform=lambda function: function):
     """Compiled in a hurry, for a single call."""
-    return jax.jit(transform(method(setting)), compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(transform(method(setting)), compiler_options=HURRIED)
 
 
 def run(name, view, key=KEY, lam=0.3):

@@ -18,7 +18,8 @@ LAYERS = [
     {"cycle"},
     {"models"},
     {"train", "vae"},
-    {"datasets", "vaal"},
+    {"datasets", "vaal", "stage_vae"},
+    {"vabal"},
 ]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 HEAVY = ["flax", "optax", "orbax", "ml_collections", "matplotlib", "rich", "sklearn", "scipy.optimize", "scipy.stats"]

@@ -20,7 +20,7 @@ def test_minibatch_after_the_name():
     assert strategy("bald-fbu@1") == strategy("bald-fbu")
 
 
-def test_ablation_after_the_name():
+def test_form_after_the_name():
     assert strategy("vabal@prior") == Strategy("prior", method="vabal")
     assert strategy("vabal-cb@sigmoid") == Strategy("sigmoid", method="vabal", balanced=True)
 
@@ -35,7 +35,7 @@ def test_ablation_after_the_name():
         ("us-fbu@", "'us-fbu@': the minibatch after @ must be"),
         ("vabal@8", "'vabal@8': after @ comes one of likelihood, prior"),
     ],
-    ids=["unknown", "no update", "zero", "no number", "empty", "no ablation"],
+    ids=["unknown", "no update", "zero", "no number", "empty", "no such form"],
 )
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message):

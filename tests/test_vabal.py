@@ -74,7 +74,7 @@ class Reference:
         last = self.params["autoencoder"]["decoder"]["Dense_3"]
         return self.layers("decoder", z, 3) @ last["kernel"] + last["bias"]
 
-    def read(self, stages, noise, constraint):
+    def read(self, stages, noise, constraint, kl_weight):
         losses, votes = np.zeros((len(stages[0]), K)), np.zeros((len(stages[0]), K), int)
         for i in range(len(stages[0])):
             x = self.embed([np.asarray(h[i], np.float64) for h in stages])
@@ -87,7 +87,7 @@ class Reference:
                 for n in range(K):
                     absent = z.copy()
                     absent[BLOCK * n : BLOCK * (n + 1)] = 0
-                    losses[i, n] += (np.mean((self.decode(absent) - x) ** 2) + kl) / len(noise)
+                    losses[i, n] += (np.mean((self.decode(absent) - x) ** 2) + kl_weight * kl) / len(noise)
         return losses, votes
 
 
@@ -163,17 +163,17 @@ class TestLatents:
             w = np.array([(z[i, BLOCK * n : BLOCK * (n + 1)] ** 2).sum() for n in range(K)])
             cross_entropy = w[predicted[i]] + np.log(np.exp(-w).sum())
             kl = np.mean((mean[i] ** 2 + np.exp(log_variance[i]) - 1 - log_variance[i]) / 2)
-            total += np.mean((decoded[i] - x[i]) ** 2) + kl + 0.005 * cross_entropy
+            total += np.mean((decoded[i] - x[i]) ** 2) + 0.5 * kl + 0.005 * cross_entropy
         arrays = (jnp.asarray(part, jnp.float32) for part in (mean, log_variance))
         w = stage_vae.presence(jnp.asarray(z, jnp.float32), K, "square")
-        got = stage_vae.loss(jnp.float32(x), jnp.float32(decoded), vae.Encoding(*arrays), w, predicted, 0.005)
+        got = stage_vae.loss(jnp.float32(x), jnp.float32(decoded), vae.Encoding(*arrays), w, predicted, 0.005, 0.5)
         np.testing.assert_allclose(got, total / 5, rtol=1e-5)
 
     def test_nothing_is_learned_through_the_target(self):
         """Else a constant embedding would be the best."""
         code = vae.Encoding(jnp.zeros((1, K * BLOCK)), jnp.zeros((1, K * BLOCK)))
         gradient = jax.grad(stage_vae.loss)(
-            jnp.ones((1, 4)), jnp.zeros((1, 4)), code, jnp.zeros((1, K)), jnp.array([0]), 1.0
+            jnp.ones((1, 4)), jnp.zeros((1, 4)), code, jnp.zeros((1, K)), jnp.array([0]), 1.0, 1.0
         )
         np.testing.assert_array_equal(gradient, 0.0)
 
@@ -185,11 +185,11 @@ class TestReading:
     @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
     def test_against_loops_in_float64(self, constraint, batch_norm):
         stages = tuple(h[:6] for h in pool()[0])
-        model = StageVAE(K, 2, constraint, batch_norm)
+        model = StageVAE(K, 2, constraint, batch_norm, 0.3)
         models = make_models(model, stages)
         noise = RNG.normal(size=(4, K * BLOCK)).astype(np.float32)
         losses, votes = vabal.read(models, stages, noise, model=model)
-        expected, expected_votes = Reference(models, batch_norm).read(stages, noise, constraint)
+        expected, expected_votes = Reference(models, batch_norm).read(stages, noise, constraint, 0.3)
         np.testing.assert_allclose(losses, expected, rtol=2e-5)
         np.testing.assert_array_equal(votes, expected_votes)
 
