@@ -19,9 +19,9 @@ strategies train with dropout, as bald-mc needs it and the networks should be th
 alone.
 
 `config.vabal` holds what the paper varies or leaves open, vabal@authors is what its authors' code does. Fashion-MNIST
-and LETTER differ from the paper: on pools so small its rate of 1e-4 leaves the autoencoder untrained, and the KL, a mean
-over latents, leaves the latent unused, so that the score says little of mistakes. There the rate is .001 and the KL
-weighs .01.
+and LETTER differ from the paper: on pools so small its rate of 1e-4 leaves the autoencoder untrained, and the KL, a
+mean over latents, leaves the latent unused, so that the score says little of mistakes. There the rate is .001 and the
+KL weighs .01.
 
 Expected (paper; accuracy in %, mean over rounds, last): cifar10 82.96 90.35; cifar10+1 54.77 70.71, +5 55.66 72.02, +10
 56.77 70.53; there likelihood alone 48.22 60.56, with prior 54.54 70.19, with difficulty 51.92 66.25. The images are for

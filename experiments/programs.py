@@ -23,18 +23,12 @@ from alfamous_jax import (
     vabal,
 )
 from alfamous_jax.models.sngp import head_mean
+from experiments import selectors
 from experiments.problem import build_model, load_dataset
-from experiments.selectors import (
-    METHODS,
-    NEEDS_FEATURES,
-    NEEDS_SAMPLES,
-    NEEDS_STAGES,
-    NUM_STAGES,
-    Settings,
-    VabalSettings,
-    View,
-)
+from experiments.selectors import METHODS, Settings, VabalSettings, View
 from experiments.strategies import Strategy
+
+FLAT = ("identity", "mlp")  # backbones that flatten an image, as VAAL does then
 
 
 class Scores(NamedTuple):
@@ -118,18 +112,22 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
 
         def features(chunk):
             outputs = model.apply(variables, data.inputs[chunk])
-            hidden = outputs.features if setting.method in NEEDS_FEATURES else None
-            return outputs.phi, hidden, outputs.stages[-NUM_STAGES:] if setting.method in NEEDS_STAGES else None
+            hidden = outputs.features if setting.method in selectors.NEEDS_FEATURES else None
+            return (
+                outputs.phi,
+                hidden,
+                outputs.stages[-selectors.NUM_STAGES :] if setting.method in selectors.NEEDS_STAGES else None,
+            )
 
         rows = pool[places]
         phi, hidden, stages = train.in_chunks(features, rows)
         samples = None
-        if setting.method in NEEDS_SAMPLES:
+        if setting.method in selectors.NEEDS_SAMPLES:
             key, samples_key = jax.random.split(key)
             draws = {"model": model, "num_samples": config.num_samples}
             samples = train.mc_dropout(samples_key, variables, data.inputs, rows, **draws)
         posterior = laplace.fit(head_mean(variables), phi[known_rows], known, config.ridge)
-        inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone == "identity" else data.inputs
+        inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone in FLAT else data.inputs
         view = View(
             posterior, phi, data.labels[rows], available, labelled, counts, hidden, stages, samples, inputs, rows
         )
