@@ -89,8 +89,10 @@ def presence(z: jax.Array, num_classes: int, constraint: str) -> jax.Array:
       constraint: "square", "absolute" or "sigmoid", static.
 
     Returns:
-      w [..., K].
+      w [..., K]. ValueError for another constraint.
     """
+    if constraint not in MEASURES:
+        raise ValueError(f"constraint must be one of {', '.join(MEASURES)}, got {constraint!r}")
     return jnp.sum(MEASURES[constraint](z.reshape(*z.shape[:-1], num_classes, BLOCK)), axis=-1)
 
 
@@ -144,8 +146,10 @@ def fit(
       model, training: static.
 
     Returns:
-      the models, and the mean loss of every epoch [epochs].
+      the models, and the mean loss of every epoch [epochs]. ValueError where the model has another number of stages.
     """
+    if len(stages) != model.num_stages:
+        raise ValueError(f"the model has num_stages {model.num_stages}, got {len(stages)} stages")
     chex.assert_equal_shape([predicted, available])
     usable = available & is_finite(stages)
     rows, count = jnp.argsort(~usable, stable=True), jnp.maximum(jnp.sum(usable), 1)

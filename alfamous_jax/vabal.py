@@ -11,6 +11,7 @@ from alfamous_jax import stage_vae, train, vae
 from alfamous_jax.laplace import HIGHEST
 from alfamous_jax.stage_vae import BLOCK, WIDTH, Models, StageVAE
 
+LIKELIHOODS = {"exp": lambda loss: jnp.exp(-loss), "inverse": jnp.reciprocal, "loss": lambda loss: loss}
 DRAWN_AT_ONCE = 2**20  # numbers of a layer of the decoder that are held at a time
 
 
@@ -111,9 +112,11 @@ def score(losses: jax.Array, rates: Rates, scoring: Scoring) -> jax.Array:
       scoring: which terms count, and the likelihood of a loss.
 
     Returns:
-      utility [N], higher first.
+      utility [N], higher first. ValueError for another likelihood.
     """
-    likelihood = {"exp": lambda x: jnp.exp(-x), "inverse": jnp.reciprocal, "loss": lambda x: x}[scoring.likelihood]
+    if scoring.likelihood not in LIKELIHOODS:
+        raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {scoring.likelihood!r}")
+    likelihood = LIKELIHOODS[scoring.likelihood]
     factors = (rates.precision if scoring.use_difficulty else 1.0) * (rates.prior if scoring.use_prior else 1.0)
     return 1.0 - jnp.sum(likelihood(losses) * factors, axis=1)
 
@@ -142,8 +145,10 @@ def utility(
 
     Returns:
       utility [N], higher first, NaN where a stage has a NaN or an infinity; the rates behind it. With nothing labelled
-      all rows score 1.
+      all rows score 1. ValueError for a scoring there is not.
     """
+    if scoring.prior_from not in ("labelled", "available"):
+        raise ValueError(f"prior_from must be labelled or available, got {scoring.prior_from!r}")
     noise = jax.random.normal(key, (scoring.num_samples, BLOCK * model.num_classes), stages[0].dtype)
     losses, votes = read(models, stages, noise, model=model)
     finite = stage_vae.is_finite(stages)

@@ -219,6 +219,23 @@ class TestReading:
         assert np.abs(losses[:, 0] - losses[:, 2]).min() > 1e-4
 
 
+def test_bad_settings_are_named():
+    stages, labels, labelled, available = pool(6)
+    fit = partial(stage_vae.fit, KEY, stages, labels, available, training=Training(epochs=1))
+    with pytest.raises(ValueError, match="the model has num_stages 3, got 2 stages"):
+        fit(model=StageVAE(K, 3))
+    with pytest.raises(ValueError, match="constraint must be one of square, absolute, sigmoid, got 'cube'"):
+        fit(model=StageVAE(K, 2, "cube"))
+    model = StageVAE(K, 2)
+    rows = make_models(model, stages), stages, labels, labelled, available
+    for scoring, message in (
+        (Scoring(likelihood="log"), "likelihood must be one of exp, inverse, loss, got 'log'"),
+        (Scoring(prior_from="all"), "prior_from must be labelled or available, got 'all'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vabal.utility(KEY, *rows, model=model, scoring=scoring)
+
+
 TRAINING = Training(epochs=40, learning_rate=3e-3, weight=0.05)
 
 
