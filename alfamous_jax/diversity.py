@@ -71,7 +71,7 @@ def k_center_balanced(
     chex.assert_rank(features, 2)
     chex.assert_equal_shape([labelled, available])
     balance.check_shapes(features[:, 0], probs, demand, available, budget)
-    space = _space(features)
+    space = space_of(features)
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
 
     def score(carry):
@@ -81,10 +81,10 @@ def k_center_balanced(
 
     def update(carry, index):
         nearest, residual = carry
-        squares = _squares_to(space, index[None])[:, 0].at[index].set(0.0)
+        squares = squares_to(space, features[index][None])[:, 0].at[index].set(0.0)
         return jnp.minimum(nearest, squares), residual - probs[index]
 
-    start = _squares_to_labelled(space, labelled & jnp.isfinite(space.squares)), demand
+    start = squares_to_labelled(space, labelled & jnp.isfinite(space.squares)), demand
     (nearest, _), indices = sequential.greedy(start, score, update, valid, budget)
     picked = jnp.zeros_like(valid).at[jnp.where(indices >= 0, indices, valid.size)].set(True, mode="drop")
     radius = jnp.sqrt(jnp.max(jnp.where(valid & ~picked, nearest, 0.0), initial=0.0))
@@ -139,7 +139,36 @@ def badge(key: jax.Array, probs: jax.Array, features: jax.Array, available: jax.
     return Selection(indices, potential, jnp.zeros_like(potential), jnp.sum(indices >= 0), num_invalid)
 
 
-class _Space(NamedTuple):
+@partial(jax.jit, static_argnames="budget")
+def diversify(utility: jax.Array, groups: jax.Array, available: jax.Array, budget: int) -> jax.Array:
+    """Round robin over groups: the best row of each in the first round, the next best in the second, and so on.
+
+    Algorithm 1 of imbalanced single-stage AL (WACV 2020), whose groups are the most probable classes of a source
+    model; its passes over a ranking are two stable sorts.
+
+    Args:
+      utility: [N], higher first, ties to the lowest index; rows with a NaN or an infinity are passed over.
+      groups: of each row [N], integers.
+      available: [N].
+      budget: b, static.
+
+    Returns:
+      indices [b], in the order picked, -1 once no row is left.
+    """
+    chex.assert_equal_shape([utility, groups, available])
+    usable = available & jnp.isfinite(utility)
+    ranking = jnp.argsort(jnp.where(usable, -utility, jnp.inf), stable=True)
+    ranked = groups[ranking]
+    by_group = jnp.argsort(ranked, stable=True)
+    sorted_groups = ranked[by_group]
+    place = jnp.arange(len(groups)) - jnp.searchsorted(sorted_groups, sorted_groups)
+    rounds = jnp.zeros_like(place).at[by_group].set(place)
+    order = ranking[jnp.argsort(jnp.where(usable[ranking], rounds, len(groups)), stable=True)]
+    order = jnp.where(jnp.arange(len(groups)) < jnp.sum(usable), order, -1)[:budget].astype(jnp.int32)
+    return jnp.pad(order, (0, budget - len(order)), constant_values=-1)
+
+
+class Space(NamedTuple):
     """Features and what squared distances between them need; taken about the mean, so that little cancels."""
 
     features: jax.Array  # [N, H]
@@ -147,21 +176,34 @@ class _Space(NamedTuple):
     squares: jax.Array  # [N], squared distance to the mean, not finite where the row is not
 
 
-def _space(features):
+def space_of(features: jax.Array) -> Space:
+    """What distances between rows of `features` [N, H] need."""
     mean = jnp.mean(features, axis=0)
     mean = jnp.where(jnp.isfinite(mean), mean, 0.0)  # masking rows instead would copy the features on a CPU
-    return _Space(features, mean, jnp.sum((features - mean) ** 2, axis=-1))
+    return Space(features, mean, jnp.sum((features - mean) ** 2, axis=-1))
 
 
-def _squares_to(space, rows):
-    """Squared distances of all rows to a few of them [N, n]; a product is several times faster than differences."""
-    centred = space.features[rows] - space.mean
+def squares_to(space: Space, points: jax.Array) -> jax.Array:
+    """Squared distances [N, n] of all rows to points [n, H]; a product is several times faster than differences."""
+    centred = points - space.mean
     products = jnp.dot(space.features, centred.T, precision=HIGHEST) - jnp.dot(centred, space.mean, precision=HIGHEST)
-    return jnp.maximum(space.squares[:, None] + space.squares[rows] - 2 * products, 0.0)
+    return jnp.maximum(space.squares[:, None] + jnp.sum(centred**2, axis=-1) - 2 * products, 0.0)
 
 
-def _squares_to_labelled(space, labelled):
-    """Squared distance to the nearest labelled row [N], infinite if there is none; no work for other rows."""
+def squares_to_labelled(
+    space: Space, labelled: jax.Array, alike: tuple[jax.Array, jax.Array] | None = None
+) -> jax.Array:
+    """Squared distance to the nearest labelled row [N], infinite if there is none; no work for other rows.
+
+    Args:
+      space: of the features.
+      labelled: [N].
+      alike: two classes of each row [N], as one who looks and as one who is labelled; only rows whose class is the
+        looking row's are then near.
+
+    Returns:
+      squares [N].
+    """
     size = labelled.size
     block = min(BLOCK, size)
     count = jnp.sum(labelled)
@@ -169,7 +211,12 @@ def _squares_to_labelled(space, labelled):
 
     def compare(i, nearest):
         slots = i * block + jnp.arange(block)
-        squares = _squares_to(space, order[jnp.minimum(slots, size - 1)])
-        return jnp.minimum(nearest, jnp.min(jnp.where(slots < count, squares, jnp.inf), axis=1))
+        rows = order[jnp.minimum(slots, size - 1)]
+        counted = slots < count
+        if alike is not None:
+            counted = counted & (alike[0][:, None] == alike[1][rows])
+        return jnp.minimum(
+            nearest, jnp.min(jnp.where(counted, squares_to(space, space.features[rows]), jnp.inf), axis=1)
+        )
 
     return jax.lax.fori_loop(0, -(-count // block), compare, jnp.full_like(space.squares, jnp.inf))

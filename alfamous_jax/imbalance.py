@@ -39,6 +39,65 @@ def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
     return jnp.minimum(target, counts)
 
 
+def transfer_profile(source_counts: jax.Array, counts: jax.Array, mean: float) -> jax.Array:
+    """Class sizes with the imbalance of another data set (imbalanced single-stage AL, section 3.1).
+
+    The source's sizes, sorted, are cut into as many bins of equally many classes as there are target classes; a target
+    class gets its bin's mean over the mean of all bins, times the mean wanted. Bins of equal width would lose the
+    imbalance ratio.
+
+    Args:
+      source_counts: rows of each class of the source [K'], K' >= K.
+      counts: rows that each class has [K], the most it can get.
+      mean: rows a class wanted on average, before the cut at what there is.
+
+    Returns:
+      target counts [K], rising with the class, rounded.
+    """
+    source_counts, counts = jnp.asarray(source_counts), jnp.asarray(counts)
+    chex.assert_rank([source_counts, counts], 1)
+    if len(source_counts) < len(counts):
+        raise ValueError(f"source_counts: {len(source_counts)} classes cannot be cut into {len(counts)} bins")
+    bins = jnp.array_split(jnp.sort(source_counts), len(counts))
+    means = jnp.stack([jnp.mean(part) for part in bins])
+    return jnp.minimum(jnp.round(means / jnp.mean(means) * mean).astype(counts.dtype), counts)
+
+
+def class_weights(counts: jax.Array, beta: float | None = None) -> jax.Array:
+    """Weights of a loss by class, higher for the rarer ones.
+
+    Args:
+      counts: labels of each class [K].
+      beta: None is n / (K n_k), inverse to the frequency; a number in [0, 1) is inverse to the effective number of rows
+        (1 - beta^n_k) / (1 - beta) (Cui et al., 2019), scaled to a sum of K.
+
+    Returns:
+      weights [K], 0 for a class without labels.
+    """
+    counts = jnp.asarray(counts, jnp.result_type(float))
+    known = counts > 0
+    if beta is None:
+        return jnp.where(known, jnp.sum(counts) / (counts.shape[0] * jnp.where(known, counts, 1.0)), 0.0)
+    weights = jnp.where(known, (1.0 - beta) / jnp.where(known, 1.0 - beta**counts, 1.0), 0.0)
+    return weights * counts.shape[0] / jnp.sum(weights)
+
+
+def prior_threshold(probs: jax.Array, counts: jax.Array) -> jax.Array:
+    """Class probabilities divided by the priors of the labels they were learned from (Buda et al., 2018).
+
+    Args:
+      probs: [..., K].
+      counts: labels of each class [K].
+
+    Returns:
+      probabilities [..., K], which sum to one; 0 for a class without labels. Where none has any, `probs`.
+    """
+    weights = jnp.where(counts > 0, jnp.sum(counts) / jnp.maximum(counts, 1), 0.0)
+    scaled = probs * weights
+    total = jnp.sum(scaled, axis=-1, keepdims=True)
+    return jnp.where(total > 0, scaled / jnp.where(total > 0, total, 1.0), probs)
+
+
 def subsample(key: jax.Array, labels: jax.Array, target_counts: jax.Array) -> jax.Array:
     """Keeps a random target_k rows of each class k.
 

@@ -106,6 +106,24 @@ def imbalance_ratio(counts: jax.Array) -> jax.Array:
     return jnp.std(counts) / jnp.mean(counts)
 
 
+def found_classes(counts: jax.Array) -> jax.Array:
+    """How many classes [] have a label, of counts [K]."""
+    return jnp.sum(counts > 0)
+
+
+def found_accuracy(recall: jax.Array, counts: jax.Array) -> jax.Array:
+    """ACC_t of imbalanced single-stage AL: accuracy on a balanced test set with 0 for classes never found.
+
+    Args:
+      recall: of each class [K].
+      counts: labels of each class [K].
+
+    Returns:
+      accuracy []: the mean recall of the classes found, times their share of all classes.
+    """
+    return jnp.mean(jnp.where(counts > 0, recall, 0.0))
+
+
 def euclidean_diversity(features: jax.Array) -> jax.Array:
     """Mean Euclidean distance between the rows of a batch.
 

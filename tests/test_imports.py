@@ -12,8 +12,8 @@ PACKAGE = "alfamous_jax"
 LAYERS = [
     {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment"},
     {"laplace", "balance"},
-    {"updates", "lp_pool", "lp_dual", "local_search", "diversity", "batch_bald"},
-    {"lp_relaxation"},
+    {"updates", "lp_pool", "lp_dual", "local_search", "diversity", "batch_bald", "svm"},
+    {"lp_relaxation", "minority", "centroids"},
     {"balance_lp"},
     {"cycle"},
     {"models"},
