@@ -11,9 +11,11 @@ from alfamous_jax import (
     balance,
     balance_lp,
     batch_bald,
+    centroids,
     cycle,
     diversity,
     laplace,
+    minority,
     stage_vae,
     vaal,
     vabal,
@@ -144,6 +146,22 @@ def by_vabal(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> 
     return _picks(balance_lp.select_batch(utilities, probs, demand, lam, view.available, settings.budget))
 
 
+def by_minority(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Slots for the classes that lack labels, in the order and with the auxiliary that the utility names."""
+    probs = laplace.mean_field(*laplace.predict(view.posterior, view.phi))
+    within, auxiliary = settings.utility.split("-")
+    rows = view.features, view.labels, view.labelled, view.available, view.counts
+    return _picks(minority.select(key, probs, *rows, budget=settings.budget, within=within, auxiliary=auxiliary))
+
+
+def by_centroids(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
+    """Centroid balancing, every label revealed before the next pick."""
+    rows = view.features, view.labels, view.labelled, view.available
+    num_classes = view.counts.shape[0]
+    indices, num_invalid = centroids.select(*rows, num_classes=num_classes, budget=settings.budget)
+    return Picks(indices, jnp.sum(indices >= 0), num_invalid)
+
+
 METHODS: dict[str, Method] = {
     "cycle": by_cycle,
     "pseudo_label": by_pseudo_label,
@@ -153,8 +171,10 @@ METHODS: dict[str, Method] = {
     "batch_bald": by_batch_bald,
     "vaal": by_vaal,
     "vabal": by_vabal,
+    "minority": by_minority,
+    "centroids": by_centroids,
 }
-NEEDS_FEATURES = ("k_center",)
+NEEDS_FEATURES = ("k_center", "minority", "centroids")
 NEEDS_SAMPLES = ("mc_dropout",)
 NEEDS_STAGES = ("vabal",)
 NUM_STAGES = 4

@@ -39,6 +39,13 @@ STRATEGIES = {
     "vaal-cb": Strategy(balanced=True, method="vaal"),
     "vabal": Strategy("all", method="vabal"),
     "vabal-cb": Strategy("all", balanced=True, method="vabal"),
+    "cmcs-rand": Strategy("certain-random", method="minority"),
+    "cmcs-marg": Strategy("certain-margin", method="minority"),
+    "umcs-rand": Strategy("uncertain-random", method="minority"),
+    "umcs-marg": Strategy("uncertain-margin", method="minority"),
+    "dmcs-rand": Strategy("diverse-random", method="minority"),
+    "dmcs-marg": Strategy("diverse-margin", method="minority"),
+    "cds-bal": Strategy(method="centroids"),
 }
 # Of vabal: the terms of Table 1, the constraints of Table 2, and what the authors' code does.
 FORMS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors")

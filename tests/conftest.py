@@ -1,9 +1,14 @@
-"""One compile cache for the runs that tests start in processes of their own, which compile the same programs."""
+"""Less time in the compiler, where most of the suite's time goes.
+
+XLA optimises less, and the runs that tests start in processes of their own share what they compiled.
+"""
 
 import os
 
 import jax  # noqa: F401 (it reads the environment once, so that this process itself goes without the cache)
 import pytest
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1"
 
 
 @pytest.fixture(scope="session", autouse=True)
