@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments import figures, paper_numbers, summary
-from experiments.markdown import NOTHING, number, plus_minus
+from experiments.markdown import NOTHING, number, p_value, plus_minus
 
 
 def write_sections(records: Sequence[dict], config: dict, workdir: pathlib.Path) -> list:
@@ -31,11 +32,17 @@ def write_sections(records: Sequence[dict], config: dict, workdir: pathlib.Path)
         "Fig. 9).",
         rare_table(records, config, minority),
     ]
+    if pairs := vabal_pairs(records):
+        sections += [
+            "VaB-AL minus each other strategy, accuracy in points over the rounds after the first, seed by seed; "
+            "two-sided p, not corrected for their number.",
+            (["vabal minus", "seeds", "points", "ahead", "p (t-test)"], pairs),
+        ]
     if draw_rare(records, minority, workdir / "rare.png"):
         sections += [
             "![Rare classes](rare.png)",
             "*Left: share of the labels that are of a class that is cut. Right: accuracy of each class over its "
-            "labels in the last round, mean over the seeds; filled if the class is cut (VaB-AL, Fig. 6).*",
+            "labels in the last round, mean over the seeds; large if the class is not cut (VaB-AL, Fig. 6).*",
         ]
     return sections
 
@@ -65,6 +72,16 @@ def rare_table(records: Sequence[dict], config: dict, minority: Sequence[int]) -
     return header, rows
 
 
+def vabal_pairs(records: Sequence[dict]) -> list[list[str]]:
+    """Rows of text: `vabal` against every other strategy; none without it."""
+    names, rows = summary.strategies(records), []
+    for name in names if "vabal" in names else ():
+        if name != "vabal":
+            mean, se, num, wins, p, _ = summary.compare(records, "vabal", name, "accuracy")
+            rows.append([name, str(num), plus_minus(100 * mean, 100 * se, 2, "+"), f"{wins} of {num}", p_value(p)])
+    return rows
+
+
 def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Path) -> bool:
     """Share of the rare classes over the labels known, and accuracy of each class over its labels.
 
@@ -83,7 +100,7 @@ def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Pa
     left, right = figure.subplots(1, 2)
     last = summary.last_cycle(records)
     for name in names:
-        style = figures.line_style(name, names)
+        style = _style(name, names)
         shares = np.array(list(_shares(records, name, minority).values()))
         labels = summary.complete_curves(records, name, "num_labelled")[1].mean(axis=0)
         figures.band(left, labels, shares, style)
@@ -92,15 +109,27 @@ def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Pa
             counts = np.mean([r["counts"] for r in final], axis=0)
             recall = np.array([[np.nan if x is None else x for x in r["recall"]] for r in final]).mean(axis=0)
             cut = np.isin(np.arange(len(counts)), minority)
-            point = {"linestyle": "", "marker": style.get("marker", "x"), "markersize": 5, "color": style["color"]}
+            point = {**style, "linestyle": "", "alpha": 0.8}
             right.plot(counts[cut], recall[cut], **point)
-            right.plot(counts[~cut], recall[~cut], **{**point, "markersize": 8, "mfc": "none"})
+            right.plot(counts[~cut], recall[~cut], **{**point, "markersize": 9})
     figures.clean(left, "Share of the rare classes", "Labelled rows")
     figures.clean(right, "Accuracy of each class", "Labels of the class")
     right.set_xscale("log")
-    figures.strategy_legend(figure, names)
+    handles = [Line2D([], [], **_style(name, names), label=name) for name in names]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3.6)
     figures.save(figure, path)
     return True
+
+
+def _style(name, names):
+    """Random in black, every other strategy by its place: six colours and markers, then other lines."""
+    if name == "random":
+        return {"color": figures.BLACK, "linestyle": (0, (1, 1.2)), "linewidth": 1.5, "marker": "x", "markersize": 5}
+    index = [other for other in names if other != "random"].index(name)
+    again, place = divmod(index, len(figures.VARIANT_STYLES))
+    color, marker = figures.VARIANT_STYLES[place]
+    line = {"color": color, "linestyle": figures.FAMILY_LINES[again % len(figures.FAMILY_LINES)], "linewidth": 1.4}
+    return {**line, "marker": marker, "markersize": 4.5, "mfc": "white" if again % 2 else color}
 
 
 def _shares(records, name, minority):

@@ -99,10 +99,7 @@ def load_records(workdir) -> list[dict]:
 
 
 def split_name(strategy: str) -> tuple[str, str]:
-    """Family and variant of a strategy: ("us", "cb") of "us-cb", ("bald-mc", "") of itself, ("vabal", "@prior")."""
-    base, at, ablation = strategy.partition("@")
-    if at and "-" not in base:
-        return base, at + ablation
+    """Family and variant of a strategy: "us-cb" is ("us", "cb"), "bald-mc" is ("bald-mc", "")."""
     family, _, variant = strategy.rpartition("-")
     known = family and variant.partition("@")[0] in VARIANTS
     return (family, variant) if known else (strategy, "")

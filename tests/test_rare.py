@@ -27,18 +27,24 @@ def test_table_by_hand():
     assert rows[1] == ["vabal", "2", "71.00 ± 1.00", "54.77", "91.00 ± 1.00", "70.71", "0.200", "0.456", "0.667"]
 
 
+def test_pairs_by_hand():
+    """After the first round vabal leads by 10 and 20 points in either seed."""
+    assert rare.vabal_pairs(RECORDS) == [["random", "2", "+15.00 ± 0.00", "2 of 2", "-"]]
+    assert rare.vabal_pairs([r for r in RECORDS if r["strategy"] == "random"]) == []
+
+
 def test_runs_without_named_classes_have_no_section(tmp_path):
     for minority in ("drawn", "last", None):
         assert rare.write_sections(RECORDS, {**CONFIG, "minority": minority}, tmp_path) == []
     sections = rare.write_sections(RECORDS, {**CONFIG, "minority": []}, tmp_path)
-    assert len(sections) == 2 and not list(tmp_path.iterdir()), "nothing is rare, so that there is no figure"
+    assert len(sections) == 4 and not list(tmp_path.iterdir()), "nothing is rare, so that there is no figure"
     assert sections[1][1][0][-3:] == ["-", "-", "-"]
 
 
 def test_figure(tmp_path):
     """A seed that is not finished is left out; without recalls the second panel is empty."""
     unfinished = [*RECORDS, record("vabal", 2, 0)]
-    assert rare.write_sections(unfinished, CONFIG, tmp_path)[2].startswith("![Rare classes]")
+    assert rare.write_sections(unfinished, CONFIG, tmp_path)[4].startswith("![Rare classes]")
     assert (tmp_path / "rare.png").read_bytes().startswith(b"\x89PNG")
     assert rare.rare_table(unfinished, CONFIG, [1, 2]) == rare.rare_table(RECORDS, CONFIG, [1, 2])
     old = [{name: value for name, value in r.items() if name != "recall"} for r in RECORDS]
