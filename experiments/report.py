@@ -10,7 +10,6 @@ that is not finished gets a report too, which says what it lacks.
 
 import argparse
 import pathlib
-import string
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -40,8 +39,8 @@ def write_report(workdir) -> pathlib.Path:
     config, environment = files.read_json(workdir / "config.json"), files.read_json(workdir / "environment.json")
     timings = files.read_json_lines(workdir / "timings.jsonl")
     figures.learning_curves(records, workdir / "curves.png")
-    letters = string.ascii_uppercase if config.get("dataset") == "letter" else None
-    has_classes = figures.class_counts(records, workdir / "classes.png", letters)
+    names = (environment.get("data") or {}).get("classes")
+    has_classes = figures.class_counts(records, workdir / "classes.png", names)
     swept = [part for module in (gains, rare) for part in module.write_sections(records, config, workdir)]
     swept += sweeps.write_sections(records, timings, workdir)
     path = workdir / "report.md"

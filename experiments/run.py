@@ -52,7 +52,7 @@ def run(
     groups = strategies.groups(config["strategies"], seeds, together)
 
     num_rows = len(dataset.y_train) + len(dataset.y_test)
-    data = {"rows": num_rows, "published": num_rows + dataset.num_missing}
+    data = {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
     with workdir.claim(folder, config, data, resume=resume, overwrite=overwrite):
         checkpoints = folder / "checkpoints"
         _refuse_other_groups(checkpoints, groups)

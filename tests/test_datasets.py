@@ -43,6 +43,9 @@ def test_files_with_and_without_a_split(tmp_path):
     split = datasets.load(write(tmp_path / "a.npz", **good()), num_classes=3)
     x, y = np.concatenate([split.x_train, split.x_test]), np.concatenate([split.y_train, split.y_test])
     cut = datasets.load(write(tmp_path / "b.npz", x=x, y=y), num_classes=3, test_rows=2)
+    assert split.class_names == ()
+    named = datasets.load(write(tmp_path / "c.npz", **good(), classes=["ant", "bee", "cat"]), num_classes=3)
+    assert named.class_names == ("ant", "bee", "cat")
     for a, b in zip(split, cut, strict=True):
         np.testing.assert_array_equal(a, b)
 

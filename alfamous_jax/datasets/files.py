@@ -3,7 +3,7 @@
 A name of the registry is looked for in this order: packaged; an `.npz` file in the data directory; the text
 files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
 its path, or by its stem if it lies in the data directory. It holds `x_train, y_train, x_test, y_test`, or `x, y`
-whose last rows are then the test set. Labels are 0, 1, 2, ...
+whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them.
 """
 
 import importlib.util
@@ -32,6 +32,7 @@ class Dataset(NamedTuple):
     num_classes: int
     scaling: str = "feature"  # what `pools.standardize` does unless told otherwise
     num_missing: int = 0  # published rows that this copy lacks
+    class_names: tuple[str, ...] = ()  # those in `classes`, if the file has one for each class
 
 
 def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None = None) -> Dataset:
@@ -72,8 +73,14 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
         raise ValueError(f"{where}: train rows have shape {parts[0].shape[1:]}, test rows {parts[2].shape[1:]}")
     parts[1], parts[3] = parts[1].astype(np.int32), parts[3].astype(np.int32)
     if source:
-        return Dataset(*parts, num_classes, source.scaling, source.num_rows - len(parts[1]) - len(parts[3]))
-    return Dataset(*parts, num_classes, "feature" if parts[0].ndim == 2 else "channel")
+        num_missing = source.num_rows - len(parts[1]) - len(parts[3])
+        return Dataset(*parts, num_classes, source.scaling, num_missing, _names(arrays, num_classes))
+    return Dataset(*parts, num_classes, "feature" if parts[0].ndim == 2 else "channel", 0, _names(arrays, num_classes))
+
+
+def _names(arrays, num_classes):
+    names = arrays.get("classes", np.empty(0))
+    return tuple(map(str, names)) if names.shape == (num_classes,) else ()
 
 
 def _find(name: str, source: Source, folder: pathlib.Path | None):
