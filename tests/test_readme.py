@@ -10,7 +10,7 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="u
 
 def test_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     names = {}
     for block in blocks[:1]:
         exec(block, names)
@@ -26,9 +26,12 @@ def test_examples_run():
     exec(blocks[4], names)
     assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
     exec(blocks[5], names)
+    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["indices"]).tolist())) == 20
+    assert np.mean(np.asarray(names["predicted"] == names["labels"])[:20]) > 0.9
+    exec(blocks[6], names)
     best = np.sort(np.asarray(names["utilities"])[np.asarray(names["state"].available)])[-20:]
     np.testing.assert_allclose(np.sort(np.asarray(names["utilities"])[names["batch"].indices]), best, rtol=1e-5)
-    exec(blocks[6], names)
+    exec(blocks[7], names)
     assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
 
 
