@@ -5,10 +5,17 @@ XLA optimises less, and the runs that tests start in processes of their own shar
 
 import os
 
-import jax  # noqa: F401 (it reads the environment once, so that this process itself goes without the cache)
+import jax  # it reads the environment once, so that this process itself goes without the cache
 import pytest
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_one_file_at_a_time():
+    """A process has room for some 65,000 memory maps, and every compiled program takes several."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session", autouse=True)
