@@ -33,6 +33,6 @@ setup(
     extras_require={
         "experiments": EXPERIMENTS,
         "data": ["importlib_resources", "tensorflow-datasets>=4.9.9"],
-        "test": [*EXPERIMENTS, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.6", "scikit-learn>=1.5"],
+        "test": [*EXPERIMENTS, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.7", "scikit-learn>=1.5"],
     },
 )
