@@ -72,7 +72,7 @@ def select(
             return jnp.where(jnp.any(found), to_majority - distances[:, rarest], space.squares)
         candidates = left & (jnp.min(jnp.where(minority, distances, jnp.inf), axis=1) <= to_majority)
         inside = jnp.where(jnp.isinf(nearest), space.squares, nearest) if order == "core" else utility
-        return jnp.where(candidates | ~jnp.any(candidates & jnp.any(minority)), inside, -jnp.inf)
+        return jnp.where(candidates | ~jnp.any(candidates), inside, -jnp.inf)
 
     def update(carry, index):
         left, sums, counts, to_centroids, nearest = carry

@@ -15,9 +15,7 @@ class Imbalance(NamedTuple):
     profile: str = "step"  # a share of the classes is cut; "exponential": class sizes fall from the first to the last
     share: float = 0.5  # of the classes that a step cuts, rounded down to whole classes
     ratio: float = 0.1  # what a cut class keeps; the last class over the first
-    minority: str | tuple[int, ...] = (
-        "drawn"  # which classes a step cuts: drawn by the key, the "last" by index, or these
-    )
+    minority: str | tuple[int, ...] = "drawn"  # the classes that a step cuts: drawn by the key, the "last", or these
     initial_per_class: int = 0  # rows of each class that are set aside before the cut, to be labelled first
 
 
