@@ -63,6 +63,22 @@ def transfer_profile(source_counts: jax.Array, counts: jax.Array, mean: float) -
     return jnp.minimum(jnp.round(means / jnp.mean(means) * mean).astype(counts.dtype), counts)
 
 
+def lognormal_counts(ratio: float, num: int) -> jax.Array:
+    """Class sizes of a data set of which only the imbalance ratio is known: quantiles of a log-normal.
+
+    Args:
+      ratio: deviation over mean of the sizes; .813 is the ImageNet of imbalanced single-stage AL.
+      num: of classes.
+
+    Returns:
+      sizes [num], rising, of median 1. Their own ratio stays a little below `ratio`, as the tail ends at a quantile.
+    """
+    if ratio < 0 or num < 1:
+        raise ValueError(f"ratio must be at least 0 and num at least 1, got {ratio} and {num}")
+    deviation = jnp.sqrt(jnp.log1p(ratio**2))
+    return jnp.exp(deviation * jax.scipy.special.ndtri((jnp.arange(num) + 0.5) / num))
+
+
 def class_weights(counts: jax.Array, beta: float | None = None) -> jax.Array:
     """Weights of a loss by class, higher for the rarer ones.
 

@@ -55,7 +55,10 @@ def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) ->
     return optax.chain(optax.add_decayed_weights(weight_decay), step)
 
 
-@partial(jax.jit, static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment", "dropout"))
+@partial(
+    jax.jit,
+    static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment", "dropout", "num_snapshots"),
+)
 def fit(
     key: jax.Array,
     variables: dict[str, Any],
@@ -71,6 +74,7 @@ def fit(
     batch_size: int,
     augment: Augment | None = None,
     dropout: bool = False,
+    num_snapshots: int = 1,
 ) -> tuple[dict[str, Any], TrainInfo]:
     """Trains from `variables` on the rows inputs[indices[:count]], each once an epoch.
 
@@ -89,11 +93,15 @@ def fit(
       batch_size: static; the last batch of an epoch may be smaller and its loss is the mean over its rows.
       augment: (key, batch [batch_size, ...]) -> batch, applied to every training batch; static.
       dropout: whether the model is given the stream `dropout`; static.
+      num_snapshots: S, a divisor of epochs; static.
 
     Returns:
-      the trained variables and what happened.
+      the trained variables and what happened. With S > 1 the leaves are [S, ...]: after every epochs / S epochs, for
+      ensembles (imbalanced single-stage AL has 6 of 90 epochs). ValueError where S does not divide.
     """
     chex.assert_rank([indices, count], [1, 0])
+    if num_snapshots < 1 or epochs % num_snapshots:
+        raise ValueError(f"num_snapshots must divide the {epochs} epochs, got {num_snapshots}")
     constants = {"random_features": variables.get("random_features", {})}
     moving = {name: tree for name, tree in variables.items() if name not in ("params", "random_features")}
     rows, targets = inputs[indices], labels[indices]
@@ -130,8 +138,18 @@ def fit(
 
     start = (variables["params"], moving, optimizer.init(variables["params"]))
     numbered = (jnp.arange(epochs), jax.random.split(key, epochs))
-    (params, moving, _), losses = jax.lax.scan(epoch, start, numbered)
-    return {"params": params, **moving, **constants}, TrainInfo(losses, steps_per_epoch * epochs)
+    if num_snapshots == 1:
+        (params, moving, _), losses = jax.lax.scan(epoch, start, numbered)
+        return {"params": params, **moving, **constants}, TrainInfo(losses, steps_per_epoch * epochs)
+
+    def part(carry, numbered):
+        carry, losses = jax.lax.scan(epoch, carry, numbered)
+        return carry, (carry[:2], losses)
+
+    numbered = jax.tree.map(lambda x: x.reshape(num_snapshots, -1, *x.shape[1:]), numbered)
+    _, ((params, moving), losses) = jax.lax.scan(part, start, numbered)
+    constants = jax.tree.map(lambda x: jnp.stack([x] * num_snapshots), constants)
+    return {"params": params, **moving, **constants}, TrainInfo(losses.ravel(), steps_per_epoch * epochs)
 
 
 def in_chunks(function: Callable[[jax.Array], Any], rows: jax.Array, chunk: int = CHUNK) -> Any:

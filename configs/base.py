@@ -15,11 +15,13 @@ def get_base() -> ConfigDict:
     config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
     config.scaling = "auto"  # "feature", "channel", or as the registry says
     config.augment = "none"  # "affine" or "flip_and_crop", for images
-    config.profile = "step"  # or "exponential"
+    config.profile = "step"  # "exponential", or "transfer": the imbalance of another data set
     config.minority_share = 0.5  # of the classes that are cut
     config.minority_ratio = 0.1  # to this share of their rows; "exponential": the last class over the first
     config.minority = FieldReference("drawn", field_type=object)  # the classes cut: drawn for each seed, the "last" by
     # index, or a tuple of them
+    config.source_ratio = 0.813  # "transfer": deviation over mean of its class sizes, here ImageNet's
+    config.class_mean = 0.0  # "transfer": rows of a class on average
 
     # Active learning
     config.strategies = ("random", "us", "us-cb", "us-fbu", "us-alfamous")
@@ -59,8 +61,15 @@ def get_base() -> ConfigDict:
     config.num_features = 1024
     config.kernel_scale = 1.0
     config.ridge = 1.0
+    config.source = ""  # a file of experiments.train_source: the backbone starts from it, SVMs see its features
+    config.snapshots = 1  # of the source network, the last of its training, whose features are averaged
 
     # Training
+    config.scheme = (
+        "network"  # "network-th" (prior thresholding), "svm", "cs-svm", or "switch" from the SVM to the network
+    )
+    config.svm_cost = 1.0
+    config.folds = 5  # of the cross-validation that decides when to switch
     config.optimizer = "sgd"
     config.learning_rate = 0.1
     config.momentum = 0.9

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from experiments.strategies import STRATEGIES, lam_of, strategy
+from experiments.strategies import NETWORKS, SCHEMES, STRATEGIES, lam_of, scheme_of, strategy
 
 
 def _integer(value):
@@ -19,7 +19,7 @@ def _whole_numbers(value):
 
 # What each field must be, in words and as a test.
 RULES = (
-    (("dataset",), "a name or a path", lambda v: isinstance(v, str)),
+    (("dataset", "source"), "a name or a path", lambda v: isinstance(v, str)),
     (
         ("strategies",),
         "a tuple of different names",
@@ -28,6 +28,7 @@ RULES = (
     (
         (
             "num_classes",
+            "snapshots",
             "seeds",
             "num_samples",
             "vae_steps",
@@ -48,13 +49,14 @@ RULES = (
         "an integer of at least 0",
         lambda v: _integer(v) and v >= 0,
     ),
+    (("folds",), "an integer of at least 2", lambda v: _integer(v) and v >= 2),
     (
-        ("kernel_scale", "ridge", "learning_rate", "vabal.learning_rate"),
+        ("kernel_scale", "ridge", "learning_rate", "svm_cost", "vabal.learning_rate"),
         "a finite number above 0",
         lambda v: _number(v) and v > 0,
     ),
     (
-        ("weight_decay", "spectral_bound", "vabal.weight", "vabal.kl_weight"),
+        ("weight_decay", "spectral_bound", "source_ratio", "class_mean", "vabal.weight", "vabal.kl_weight"),
         "a finite number of at least 0",
         lambda v: _number(v) and v >= 0,
     ),
@@ -89,7 +91,8 @@ RULES = (
     ),
     (("head",), "'sngp' or 'linear'", lambda v: v in ("sngp", "linear")),
     (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
-    (("profile",), "'step' or 'exponential'", lambda v: v in ("step", "exponential")),
+    (("profile",), "'step', 'exponential' or 'transfer'", lambda v: v in ("step", "exponential", "transfer")),
+    (("scheme",), f"one of {', '.join(SCHEMES)}", lambda v: v in SCHEMES),
     (
         ("minority",),
         "'drawn', 'last' or a tuple of different classes",
@@ -137,6 +140,10 @@ def check_config(config: dict) -> None:
         )
     if config["profile"] == "exponential" and (config["num_classes"] < 2 or not config["minority_ratio"]):
         raise ValueError("config.profile: 'exponential' needs two classes and config.minority_ratio above 0")
+    if config["profile"] == "transfer" and not (config["class_mean"] and isinstance(config["minority"], str)):
+        raise ValueError("config.profile: 'transfer' needs config.class_mean above 0 and no tuple in config.minority")
+    if config["source"] and config["backbone"] == "identity":
+        raise ValueError("config.source: 'identity' has no parameters to start from; choose another config.backbone")
     for name in config["strategies"]:
         try:
             size = strategy(name).minibatch
@@ -148,9 +155,20 @@ def check_config(config: dict) -> None:
             raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
         if strategy(name).method == "mc_dropout" and not config["dropout"]:
             raise ValueError(f"config.dropout: {name!r} needs a rate above 0")
+        _check_scheme(config, name)
     for name in config["lams"]:
         if name not in STRATEGIES or not STRATEGIES[name].balanced:
             raise ValueError(f"config.lams: {name!r} is not a strategy that balances classes")
+
+
+def _check_scheme(config, name):
+    """Refuses a strategy that asks more of its scheme than this has."""
+    scheme, setting = scheme_of(config, name), strategy(name)
+    bayesian = setting.update or setting.utility == "bald" or setting.method in ("mc_dropout", "batch_bald")
+    if scheme not in NETWORKS and bayesian:
+        raise ValueError(f"config.strategies: {name!r} needs a posterior, which scheme {scheme!r} has not")
+    if scheme in ("network-th", "switch") and config["head"] != "linear":
+        raise ValueError(f"config.head: scheme {scheme!r} of {name!r} needs 'linear', got {config['head']!r}")
 
 
 def check_budget(config: dict, smallest_pool: int) -> None:

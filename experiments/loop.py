@@ -13,8 +13,10 @@ from ml_collections import FrozenConfigDict
 
 from experiments import checkpoint, problem
 from experiments.programs import build_programs
-from experiments.strategies import Lane, lam_of, strategy
+from experiments.strategies import NETWORKS, Lane, lam_of, scheme_of, strategy
 
+SWITCH = ("cs-svm", "network-th")  # where a lane that may switch starts, and where it ends
+VALIDATION = 1_000_000  # streams of the cross-validation lie beyond those of the cycles
 OnCycle = Callable[[list[dict], dict | None], None]
 
 
@@ -24,6 +26,11 @@ def group_name(lanes: tuple[Lane, ...]) -> str:
     seeds = sorted({lane.seed for lane in lanes})
     span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
     return f"{'+'.join(strategies)}-seed{span}"
+
+
+def kind_of(scheme: str) -> str:
+    """Which of a problem's start variables a scheme takes."""
+    return "network" if scheme in NETWORKS else "machine"
 
 
 def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib.Path, on_cycle: OnCycle) -> None:
@@ -40,7 +47,12 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
       ValueError: a damaged checkpoint, a NaN in training or in the pool; names where.
     """
     task = problem.build_problem(config, lanes)
-    programs = build_programs(config, strategy(lanes[0].strategy)._replace(balanced=False), len(lanes))
+    setting, wanted_scheme = strategy(lanes[0].strategy)._replace(balanced=False), scheme_of(config, lanes[0].strategy)
+    learners = {
+        name: build_programs(config, setting._replace(scheme=name), len(lanes))
+        for name in (SWITCH if wanted_scheme == "switch" else (wanted_scheme,))
+    }
+    scheme = next(iter(learners))
     rows, keys = np.asarray(task.pool), [problem.seed_keys(lane.seed) for lane in lanes]
     buffer = np.zeros((len(lanes), config.initial + config.cycles * config.budget), np.int32)
     buffer[:, : config.initial] = task.initial
@@ -48,11 +60,13 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
     lams = [0.0 if lam == "auto" else lam for lam in wanted]
     records, first = [], 0
 
+    state = task.variables if len(learners) > 1 else task.variables[kind_of(scheme)]
     with checkpoint.manager(folder / group_name(lanes)) as checkpoints:
-        saved = checkpoint.restore(checkpoints, {"indices": buffer, "variables": task.variables})
+        saved = checkpoint.restore(checkpoints, {"indices": buffer, "variables": state})
         if saved is not None:
             first, buffer, records = saved[0] + 1, np.array(saved[1]["indices"]), saved[2]
             lams = [next(r["lam"] for r in records if (r["strategy"], r["seed"]) == lane) for lane in lanes]
+            scheme = _next_scheme(records[-1]) if len(learners) > 1 else scheme
             on_cycle(records, None)
         for cycle in range(first, config.cycles + 1):
             timing = {"strategy": "+".join(dict.fromkeys(lane.strategy for lane in lanes))}
@@ -64,7 +78,8 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
             labelled = np.asarray(task.data.labels)[np.take_along_axis(rows, buffer[:, :count], axis=1)]
             counts = np.stack([np.bincount(labels, minlength=config.num_classes) for labels in labelled])
             now = _Now(streams, jnp.asarray(buffer), jnp.int32(count), jnp.asarray(counts, jnp.int32))
-            variables, loss, scores = _train(programs, task, now, timing)
+            programs, start = learners[scheme], task.variables[kind_of(scheme)]
+            variables, loss, scores = _train(programs, task, start, now, timing)
             picks = curves = None
             if cycle < config.cycles:
                 if cycle == 0 and "auto" in wanted:
@@ -81,11 +96,18 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
                     new[-1]["lam_curve"] = {
                         name: [_number(x) for x in getattr(curves, name)[i]] for name in ("lam", "l1", "utility")
                     }
+            if len(learners) > 1:
+                accuracies = None if scheme == SWITCH[1] else _cross_validate(learners, task, keys, now, cycle, timing)
+                new[0] |= {"scheme": scheme, "cv_accuracies": accuracies}
+                state = task.variables | {kind_of(scheme): variables}
+                scheme = _next_scheme(new[0])
+            else:
+                state = variables
             if picks is not None:
                 buffer[:, count : count + config.budget] = picks.indices
             records = records + new
             start = time.perf_counter()
-            checkpoint.save(checkpoints, cycle, {"indices": buffer, "variables": variables}, records)
+            checkpoint.save(checkpoints, cycle, {"indices": buffer, "variables": state}, records)
             timing["checkpoint_s"] = round(time.perf_counter() - start, 4)
             on_cycle(new, timing)
 
@@ -107,11 +129,35 @@ def _timed(timing, name, function, *args):
     return result
 
 
-def _train(programs, task, now, timing):
+def _train(programs, task, start, now, timing):
     labelled = (task.data, task.pool, now.indices, now.count)
-    variables, info = _timed(timing, "train_s", programs.train, now.streams.train, task.variables, *labelled)
+    variables, loss = _timed(timing, "train_s", programs.train, now.streams.train, start, *labelled)
     scores = _timed(timing, "evaluate_s", programs.evaluate, variables, task.data, now.counts)
-    return variables, *jax.device_get((info.loss, scores))
+    return variables, *jax.device_get((loss, scores))
+
+
+def _cross_validate(learners, task, keys, now, cycle, timing):
+    """Accuracy of every scheme of a lane that may switch, on folds of what is labelled."""
+    streams = jnp.stack([jax.random.fold_in(key.train, VALIDATION + cycle) for key in keys])
+    labelled = (task.data, task.pool, now.indices, now.count)
+    accuracies = [
+        _timed(
+            timing,
+            f"cross_validate_{name}_s",
+            programs.cross_validate,
+            streams,
+            task.variables[kind_of(name)],
+            *labelled,
+        )
+        for name, programs in learners.items()
+    ]
+    return [_number(accuracy[0]) for accuracy in jax.device_get(accuracies)]
+
+
+def _next_scheme(record):
+    """The scheme of the cycle after a record's; from the second there is no way back."""
+    accuracies = record["cv_accuracies"]
+    return SWITCH[1] if record["scheme"] == SWITCH[1] or accuracies[1] > accuracies[0] else SWITCH[0]
 
 
 def _choose_lambda(programs, task, now, variables, timing):

@@ -1,8 +1,10 @@
 """From a config to arrays and a model."""
 
+import pathlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,8 @@ from alfamous_jax.models.mlp import ResidualMLP
 from alfamous_jax.models.resnet import resnet6, resnet18
 from alfamous_jax.models.sngp import SNGP
 from alfamous_jax.models.tcn import TCN
-from experiments.strategies import Lane
+from experiments import sources
+from experiments.strategies import NETWORKS, Lane, scheme_of
 
 
 class Keys(NamedTuple):
@@ -35,6 +38,8 @@ class Data(NamedTuple):
     raw: jax.Array | None  # [M, F], as in the file, shifted to be non-negative; None for images
     x_test: jax.Array
     y_test: jax.Array
+    fixed: tuple[jax.Array, jax.Array] | None = None  # [M, H], [T, H], what an SVM sees of the rows and the test set
+    source_probs: jax.Array | None = None  # [M, K'], what a source network takes the rows for
 
 
 class Problem(NamedTuple):
@@ -44,7 +49,7 @@ class Problem(NamedTuple):
     pool: jax.Array  # [G, N], rows of the training set
     available: jax.Array  # [G, N]
     initial: np.ndarray  # [G, b0], positions in the pool
-    variables: Any  # leaves [G, ...], where every training starts
+    variables: dict[str, Any]  # "network", "machine" if an SVM is used -> leaves [G, ...], where every training starts
 
 
 def seed_keys(seed: int) -> Keys:
@@ -60,6 +65,8 @@ def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) ->
         ratio=config.minority_ratio,
         minority=config.minority,
         initial_per_class=config.initial // config.num_classes if config.balanced_initial else 0,
+        source_ratio=config.source_ratio,
+        mean=config.class_mean,
     )
     return datasets.imbalanced_pool(seed_keys(seed).pool, dataset, how)
 
@@ -80,11 +87,35 @@ def load_data(config: FrozenConfigDict) -> Data:
     if x_train.ndim == 2:
         raw = dataset.x_train.astype(np.float32)
         raw -= min(raw.min(), 0.0)
-    return Data(*jax.tree.map(jnp.asarray, (x_train, dataset.y_train, raw, x_test, dataset.y_test)))
+    data = Data(*jax.tree.map(jnp.asarray, (x_train, dataset.y_train, raw, x_test, dataset.y_test)))
+    if config.source:
+        source = load_source(config)
+        (train, probs), (test, _) = (sources.look(source, inputs) for inputs in (data.inputs, data.x_test))
+        mean, deviation = jnp.mean(train, axis=0), jnp.std(train, axis=0)
+        deviation = jnp.where(deviation > 0, deviation, 1.0)
+        return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
+    if any(scheme_of(config, name) not in NETWORKS for name in config.strategies):
+        data = data._replace(fixed=tuple(x.reshape(len(x), -1) for x in (data.inputs, data.x_test)))
+    probs = dataset.source_probs
+    return data if probs is None else data._replace(source_probs=jnp.asarray(probs))
+
+
+def load_source(config: FrozenConfigDict) -> sources.Source:
+    """The source network of a config, which must be its backbone under a linear head."""
+    row = jnp.zeros((1, *load_dataset(config).x_train.shape[1:]))
+    return sources.load(pathlib.Path(config.source), build_backbone(config), row, config.snapshots)
 
 
 def build_model(config: FrozenConfigDict) -> SNGP | Linear:
     """The network of a config."""
+    backbone = build_backbone(config)
+    if config.head == "linear":
+        return Linear(backbone, config.num_classes)
+    return SNGP(backbone, config.num_classes, config.num_features, config.kernel_scale)
+
+
+def build_backbone(config: FrozenConfigDict) -> nn.Module:
+    """The network of a config without its last layer."""
     bound, rate = config.spectral_bound or None, config.dropout
     backbones = {
         "identity": lambda: Identity(rate),
@@ -93,10 +124,7 @@ def build_model(config: FrozenConfigDict) -> SNGP | Linear:
         "resnet6": lambda: resnet6(bound, rate),
         "resnet18": lambda: resnet18(bound, rate),
     }
-    backbone = backbones[config.backbone]()
-    if config.head == "linear":
-        return Linear(backbone, config.num_classes)
-    return SNGP(backbone, config.num_classes, config.num_features, config.kernel_scale)
+    return backbones[config.backbone]()
 
 
 def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
@@ -105,6 +133,13 @@ def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
     pools = [seed_pool(config, dataset, lane.seed) for lane in lanes]
     keys = [seed_keys(lane.seed) for lane in lanes]
     start = [model.init(key.model, data.inputs[:1]) for key in keys]
+    if config.source:
+        source = load_source(config)
+        start = [sources.transplant(variables, source) for variables in start]
+    variables = {"network": jax.tree.map(lambda *leaves: jnp.stack(leaves), *start)}
+    if data.fixed is not None:
+        machine = Linear(Identity(), config.num_classes).init(jax.random.key(0), data.fixed[0][:1])
+        variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(lanes)), machine)
     return Problem(
         data=data,
         pool=jnp.asarray(np.stack([pool.rows for pool in pools])),
@@ -112,5 +147,5 @@ def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
         initial=np.stack(
             [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
         ),
-        variables=jax.tree.map(lambda *leaves: jnp.stack(leaves), *start),
+        variables=variables,
     )

@@ -1,30 +1,27 @@
 """The compiled steps of a cycle: train, evaluate, query."""
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import (
     acquisition,
-    augment,
     balance,
     balance_lp,
+    cross_validation,
     cycle,
-    datasets,
     laplace,
     metrics,
     stage_vae,
     train,
     vabal,
 )
+from alfamous_jax.laplace import Posterior
 from alfamous_jax.models.sngp import head_mean
-from experiments import selectors
-from experiments.problem import build_model, load_dataset
+from experiments import schemes, selectors
 from experiments.selectors import METHODS, Settings, VabalSettings, View
 from experiments.strategies import Strategy
 
@@ -59,12 +56,15 @@ class Programs(NamedTuple):
     evaluate: Any
     query: Any
     choose_lambda: Any  # used once, with config.lam = "auto"
+    cross_validate: Any  # used by lanes that may switch
 
 
 @lru_cache
 def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) -> Programs:
-    """Jits the steps of a cycle; pass strategies that differ in `balanced` alone as one, and they share them."""
-    model = build_model(config)
+    """Jits the steps of a cycle of a strategy whose scheme is named and not "switch".
+
+    Pass strategies that differ in `balanced` alone as one, and they share the programs.
+    """
     sampled = setting.utility == "bald" and config.bald_samples
     settings = Settings(
         utility=_sampled_bald(config.bald_samples) if sampled else setting.utility,
@@ -75,23 +75,32 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         vae_steps=config.vae_steps,
         vabal=_vabal_settings(config),
     )
-    training = {
-        "model": model,
-        "optimizer": train.direction(config.optimizer, momentum=config.momentum, weight_decay=config.weight_decay),
-        "schedule": _schedule(config),
-        "epochs": config.epochs,
-        "batch_size": config.batch_size,
-        "augment": _augmentation(config),
-        "dropout": config.dropout > 0,
-    }
+    scheme = schemes.build(config, setting.scheme)
+    model = scheme.model
 
     def fit(key, start, data, pool, indices, count):
-        return train.fit(key, start, data.inputs, data.labels, pool[indices], count, **training)
+        return scheme.fit(key, start, data, pool[indices], count)
 
     def evaluate(variables, data, counts):
-        test = train.evaluate(variables, data.x_test, data.y_test, model=model, num_classes=config.num_classes)
+        test_inputs = scheme.inputs(data)[1]
+        test = train.evaluate(variables, test_inputs, data.y_test, model=model, num_classes=config.num_classes)
         cbi = metrics.class_balance_index
         return Scores(*test, cbi(counts, "minmax"), cbi(counts, "sum"), metrics.l1_score(counts))
+
+    def cross_validate(key, start, data, pool, indices, count):
+        rows = pool[indices]
+        inputs = scheme.inputs(data)[0]
+
+        def predict(variables):
+            return train.in_chunks(
+                lambda chunk: jnp.argmax(model.apply(variables, inputs[chunk]).logits, axis=-1), rows
+            )
+
+        def refit(key, order, number):
+            return scheme.fit(key, start, data, rows[order], number)[0]
+
+        labels = data.labels[rows]
+        return cross_validation.cross_validate(key, labels, count, num_folds=config.folds, fit=refit, predict=predict)
 
     def look(key, variables, data, pool, available, indices, count, counts):
         """The view of the pool, and which of its rows are in it: all, or `pool_subset` drawn ones and the labelled."""
@@ -110,8 +119,10 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             places, known_rows = jnp.arange(pool.size), indices
             labelled = jnp.zeros_like(available).at[gone].set(True, mode="drop")
 
+        seen = scheme.inputs(data)[0]
+
         def features(chunk):
-            outputs = model.apply(variables, data.inputs[chunk])
+            outputs = model.apply(variables, seen[chunk])
             hidden = outputs.features if setting.method in selectors.NEEDS_FEATURES else None
             return (
                 outputs.phi,
@@ -125,8 +136,12 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         if setting.method in selectors.NEEDS_SAMPLES:
             key, samples_key = jax.random.split(key)
             draws = {"model": model, "num_samples": config.num_samples}
-            samples = train.mc_dropout(samples_key, variables, data.inputs, rows, **draws)
-        posterior = laplace.fit(head_mean(variables), phi[known_rows], known, config.ridge)
+            samples = train.mc_dropout(samples_key, variables, seen, rows, **draws)
+        mean = head_mean(variables)
+        if scheme.has_posterior:
+            posterior = laplace.fit(mean, phi[known_rows], known, config.ridge)
+        else:  # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
+            posterior = Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))
         inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone in FLAT else data.inputs
         view = View(
             posterior, phi, data.labels[rows], available, labelled, counts, hidden, stages, samples, inputs, rows
@@ -138,8 +153,8 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         picks = METHODS[setting.method](key, view, lam, settings)
         found = jnp.where(picks.indices >= 0, places[picks.indices], -1)
         rows = pool[found]
-        seen = model.apply(variables, data.inputs[rows]).features if data.raw is None else data.raw[rows]
-        diversity = metrics.euclidean_diversity(seen), metrics.kl_diversity(seen)
+        shown = model.apply(variables, scheme.inputs(data)[0][rows]).features if data.raw is None else data.raw[rows]
+        diversity = metrics.euclidean_diversity(shown), metrics.kl_diversity(shown)
         return Query(found, *diversity, picks.num_selected, picks.num_invalid)
 
     def choose_lambda(key, variables, data, pool, available, indices, count, counts):
@@ -155,28 +170,8 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         evaluate=_lanewise(evaluate, (0, None, 0), num_lanes),
         query=_lanewise(query, (0, 0, None, 0, 0, 0, None, 0, 0), num_lanes),
         choose_lambda=_lanewise(choose_lambda, (0, 0, None, 0, 0, 0, None, 0), num_lanes),
+        cross_validate=_lanewise(cross_validate, (0, 0, None, 0, 0, None), num_lanes),
     )
-
-
-def _augmentation(config):
-    """The distortions of training images; black and white are where the scaling of the data put them."""
-    if config.augment == "none":
-        return None
-    mean, deviation = datasets.moments(load_dataset(config))
-    black, white = (np.float32((end - mean) / deviation) for end in (0, 255))
-
-    def affine(key, images):
-        affine_key, jitter_key = jax.random.split(key)
-        return augment.jitter(jitter_key, augment.affine(affine_key, images, black), black, white)
-
-    return affine if config.augment == "affine" else partial(augment.flip_and_crop, black=black)
-
-
-def _schedule(config):
-    """Learning rate by epoch: a cosine to 0, or lower by config.decay at every milestone."""
-    if not config.milestones:
-        return optax.cosine_decay_schedule(config.learning_rate, config.epochs)
-    return optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.milestones, config.decay))
 
 
 def _vabal_settings(config):

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, FrozenConfigDict, config_flags
 from rich.console import Console
 
-from experiments import check, logs, loop, problem, report, strategies, workdir, workers
+from experiments import check, command_line, logs, loop, problem, report, strategies, workdir, workers
 from experiments.summary import load_records
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, FILE.py or FILE.py:MODE.", lock_config=True)
@@ -49,7 +49,7 @@ def run(
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
     check.check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
     together = config["parallel"] == "vmap" or (config["parallel"] == "auto" and jax.default_backend() != "cpu")
-    groups = strategies.groups(config["strategies"], seeds, together)
+    groups = strategies.groups(config, seeds, together)
 
     num_rows = len(dataset.y_train) + len(dataset.y_test)
     data = {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
@@ -70,8 +70,7 @@ def run(
 def main(argv: list[str]) -> None:
     """Command line: runs, prints the table, ends with exit code 1 and one line where something is wrong."""
     logging.set_verbosity(logging.ERROR)
-    if len(argv) > 1:
-        sys.exit(f"error: unexpected argument {argv[1]!r}; fields are changed with --config.FIELD=VALUE")
+    command_line.refuse_arguments(argv)
     try:
         records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
     except (ValueError, OSError, RuntimeError) as error:
@@ -80,17 +79,6 @@ def main(argv: list[str]) -> None:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
     Console().print(report.summary_table(records, CONFIG.value.to_dict()))
     print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
-
-
-def _parse(argv):
-    """Parses the flags; whatever is wrong with them ends in one line."""
-    try:
-        return flags.FLAGS(argv)
-    except AttributeError as error:
-        unknown = error.args[0].args[0] if isinstance(error.args[0], KeyError) else str(error)
-        sys.exit(f"error: --config has no field {'. '.join(unknown.splitlines())}")
-    except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:
-        sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
 
 
 def _refuse_other_groups(checkpoints, groups):
@@ -106,4 +94,4 @@ def _num_cores():
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=command_line.parse)

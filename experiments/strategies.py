@@ -12,6 +12,7 @@ class Strategy(NamedTuple):
     update: bool = False  # whether labels move the posterior before the next query
     balanced: bool = False  # lam > 0
     method: str = "cycle"
+    scheme: str = ""  # one of SCHEMES, "" for the config's
 
 
 STRATEGIES = {
@@ -49,33 +50,51 @@ STRATEGIES = {
 }
 # Of vabal: the terms of Table 1, the constraints of Table 2, and what the authors' code does.
 FORMS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors")
+# How a lane learns from its labels: the network, with prior thresholding or without; a linear SVM on fixed features,
+# cost-sensitive or not; from the cost-sensitive SVM to the thresholded network once that is the better one (ICPR 2020).
+NETWORKS = ("network", "network-th")
+SCHEMES = (*NETWORKS, "svm", "cs-svm", "switch")
 
 
 def strategy(name: str) -> Strategy:
-    """The settings of a name; "us-alfamous@8" is us-alfamous with queries of 8 rows, "vabal@prior" a form of vabal.
+    """The settings of a name, such as us-alfamous, us-alfamous@8 (queries of 8 rows), vabal@prior or margin:cs-svm.
 
     Raises:
-      ValueError: an unknown name or form, or a size that is no positive integer or has nothing to act on.
+      ValueError: an unknown name, form or scheme, or a size that is no positive integer or has nothing to act on.
     """
-    base, at, size = name.partition("@")
+    rest, colon, scheme = name.partition(":")
+    if colon and scheme not in SCHEMES:
+        raise ValueError(f"{name!r}: after : comes one of {', '.join(SCHEMES)}")
+    base, at, size = rest.partition("@")
     if base not in STRATEGIES:
         raise ValueError(f"{name!r} is not one of {', '.join(STRATEGIES)}")
+    setting = STRATEGIES[base]._replace(scheme=scheme)
     if not at:
-        return STRATEGIES[base]
-    if STRATEGIES[base].method == "vabal":
+        return setting
+    if setting.method == "vabal":
         if size not in FORMS:
             raise ValueError(f"{name!r}: after @ comes one of {', '.join(FORMS)}")
-        return STRATEGIES[base]._replace(utility=size)
-    if not STRATEGIES[base].update:
+        return setting._replace(utility=size)
+    if not setting.update:
         raise ValueError(f"{name!r}: only strategies with updates take a minibatch after @")
     if not size.isdecimal() or int(size) < 1:
         raise ValueError(f"{name!r}: the minibatch after @ must be an integer of at least 1")
-    return STRATEGIES[base]._replace(minibatch=int(size))
+    return setting._replace(minibatch=int(size))
+
+
+def base_of(name: str) -> str:
+    """The entry of STRATEGIES that a name goes back to."""
+    return name.partition(":")[0].partition("@")[0]
+
+
+def scheme_of(config: Mapping, name: str) -> str:
+    """How a strategy's lanes learn in a config: one of SCHEMES."""
+    return strategy(name).scheme or config["scheme"]
 
 
 def lam_of(config: Mapping, name: str) -> float | str:
     """The lam of a strategy in a config: a number, 0 if it balances nothing, or "auto"."""
-    return config["lams"].get(name.partition("@")[0], config["lam"]) if strategy(name).balanced else 0.0
+    return config["lams"].get(base_of(name), config["lam"]) if strategy(name).balanced else 0.0
 
 
 class Lane(NamedTuple):
@@ -85,21 +104,22 @@ class Lane(NamedTuple):
     seed: int
 
 
-def groups(names: tuple[str, ...], seeds: range, together: bool) -> list[tuple[Lane, ...]]:
+def groups(config: Mapping, seeds: range, together: bool) -> list[tuple[Lane, ...]]:
     """Splits a run into groups of lanes that advance in step.
 
     Args:
-      names: of the strategies.
+      config: names the strategies.
       seeds: the seeds of each.
       together: one group for all lanes of a program (for `vmap`), or each lane alone (for processes).
 
     Returns:
-      the groups, in the order of the names.
+      the groups, in the order of the names. A lane that may switch to another scheme is always alone.
     """
-    lanes = [Lane(name, seed) for name in names for seed in seeds]
-    if not together:
-        return [(lane,) for lane in lanes]
+    lanes = [Lane(name, seed) for name in config["strategies"] for seed in seeds]
     by_program: dict[tuple, list[Lane]] = {}
     for lane in lanes:
-        by_program.setdefault(strategy(lane.strategy)._replace(balanced=False), []).append(lane)
+        scheme = scheme_of(config, lane.strategy)
+        alone = lane if not together or scheme == "switch" else None
+        program = strategy(lane.strategy)._replace(balanced=False, scheme=scheme)
+        by_program.setdefault((program, alone), []).append(lane)
     return [tuple(group) for group in by_program.values()]

@@ -3,7 +3,8 @@
 A name of the registry is looked for in this order: packaged; an `.npz` file in the data directory; the text
 files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
 its path, or by its stem if it lies in the data directory. It holds `x_train, y_train, x_test, y_test`, or `x, y`
-whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them.
+whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them. `source_probs_train` (or
+`source_probs`, a row for each of x) may hold what a pretrained network takes the rows for: probabilities of its classes.
 """
 
 import importlib.util
@@ -33,6 +34,7 @@ class Dataset(NamedTuple):
     scaling: str = "feature"  # what `pools.standardize` does unless told otherwise
     num_missing: int = 0  # published rows that this copy lacks
     class_names: tuple[str, ...] = ()  # those in `classes`, if the file has one for each class
+    source_probs: np.ndarray | None = None  # [rows, K'], what a source network takes the training rows for
 
 
 def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None = None) -> Dataset:
@@ -75,12 +77,33 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
     if source:
         num_missing = source.num_rows - len(parts[1]) - len(parts[3])
         return Dataset(*parts, num_classes, source.scaling, num_missing, _names(arrays, num_classes))
-    return Dataset(*parts, num_classes, "feature" if parts[0].ndim == 2 else "channel", 0, _names(arrays, num_classes))
+    return Dataset(
+        *parts,
+        num_classes,
+        "feature" if parts[0].ndim == 2 else "channel",
+        class_names=_names(arrays, num_classes),
+        source_probs=_source_probs(where, arrays, len(parts[1])),
+    )
 
 
 def _names(arrays, num_classes):
     names = arrays.get("classes", np.empty(0))
     return tuple(map(str, names)) if names.shape == (num_classes,) else ()
+
+
+def _source_probs(where, arrays, num_train):
+    """Probabilities of the training rows, if the file has any."""
+    probs = arrays.get("source_probs_train", arrays.get("source_probs", np.empty(0))[:num_train])
+    if not probs.size:
+        return None
+    if probs.ndim != 2 or len(probs) != num_train or not np.issubdtype(probs.dtype, np.floating):
+        raise ValueError(
+            f"{where}: source_probs_train must be numbers [{num_train}, classes of the source], "
+            f"got {probs.dtype} {probs.shape}"
+        )
+    if not ((probs >= 0).all() and np.allclose(probs.sum(axis=1), 1.0, atol=1e-2)):
+        raise ValueError(f"{where}: source_probs_train must be probabilities, rows of at least 0 that sum to 1")
+    return probs.astype(np.float32)
 
 
 def _find(name: str, source: Source, folder: pathlib.Path | None):

@@ -12,11 +12,14 @@ from alfamous_jax.datasets.files import Dataset
 class Imbalance(NamedTuple):
     """How a training set is made imbalanced."""
 
-    profile: str = "step"  # a share of the classes is cut; "exponential": class sizes fall from the first to the last
+    profile: str = "step"  # a share of the classes is cut; "exponential": class sizes fall from the first to the last;
+    # "transfer": they have the imbalance of another data set
     share: float = 0.5  # of the classes that a step cuts, rounded down to whole classes
     ratio: float = 0.1  # what a cut class keeps; the last class over the first
     minority: str | tuple[int, ...] = "drawn"  # the classes that a step cuts: drawn by the key, the "last", or these
     initial_per_class: int = 0  # rows of each class that are set aside before the cut, to be labelled first
+    source_ratio: float = 0.813  # deviation over mean of the other data set's class sizes
+    mean: float = 0.0  # rows a class gets on average by "transfer", before the cut at what there is
 
 
 class Pool(NamedTuple):
@@ -38,7 +41,9 @@ def pool_size(dataset: Dataset, how: Imbalance) -> int:
       N.
     """
     rest = _class_counts(dataset) - how.initial_per_class
-    if how.profile == "exponential" or how.minority != "drawn":
+    if how.profile == "transfer" and how.minority == "drawn":
+        rest = np.sort(rest)[::-1]  # the largest class may get the most
+    if how.profile != "step" or how.minority != "drawn":
         kept = _targets(rest, how)
         return int(kept.sum()) + how.initial_per_class * dataset.num_classes
     kept = np.asarray(imbalance.step_profile(rest, np.ones(len(rest), bool), how.ratio))
@@ -69,6 +74,7 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
             f"class {rarest} has {counts[rarest]} rows, {how.initial_per_class} of each are labelled first"
         )
     size = pool_size(dataset, how)
+    order = None
     if how.minority == "drawn":
         order = np.asarray(jax.random.permutation(class_key, dataset.num_classes))
         how = how._replace(minority=tuple(order[: _num_cut(how, dataset.num_classes)].tolist()))
@@ -78,7 +84,7 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
         per_class = np.full(dataset.num_classes, how.initial_per_class)
         reserved = np.asarray(imbalance.subsample(reserve_key, dataset.y_train, per_class))
     rest = np.flatnonzero(~reserved)
-    targets = _targets(counts - how.initial_per_class, how)
+    targets = _targets(counts - how.initial_per_class, how, order)
     kept = rest[np.asarray(imbalance.subsample(row_key, dataset.y_train[rest], targets))]
     rows = np.sort(np.concatenate([kept, np.flatnonzero(reserved)])).astype(np.int32)
     padding = (0, size - rows.size)
@@ -143,8 +149,14 @@ def _num_cut(how, num_classes):
     return int(how.share * num_classes)
 
 
-def _targets(counts, how):
-    """Rows that each class keeps, once it is known which are cut."""
+def _targets(counts, how, order=None):
+    """Rows that each class keeps, once it is known which are cut; by "transfer" they rise along `order`."""
+    if how.profile == "transfer":
+        order = np.arange(len(counts))[::-1] if order is None else order
+        source = imbalance.lognormal_counts(how.source_ratio, max(1000, len(counts)))
+        targets = np.empty_like(counts)
+        targets[order] = np.asarray(imbalance.transfer_profile(source, counts[order], how.mean))
+        return targets
     if how.profile == "exponential":
         return np.asarray(imbalance.exp_profile(counts, how.ratio))
     minority = np.zeros(len(counts), bool)

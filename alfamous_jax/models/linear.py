@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from alfamous_jax.models.layers import Dropout
 from alfamous_jax.models.sngp import Outputs
 
+NEVER = -1e9  # the bias of a class that is never predicted; finite, so that logits are
+
 
 class Identity(nn.Module):
     """The backbone for rows that are features already: it flattens them, with dropout if asked."""
@@ -39,3 +41,26 @@ class Linear(nn.Module):
         phi = jnp.concatenate([h, jnp.ones_like(h[:, :1])], axis=1)
         head = nn.Dense(self.num_classes, use_bias=False, kernel_init=nn.initializers.zeros, name="head")
         return Outputs(head(phi), phi, h, stages)
+
+
+def with_prior_threshold(variables: dict, counts: jax.Array) -> dict:
+    """A linear head whose probabilities are divided by the class priors of its labels (Buda et al., 2018).
+
+    Args:
+      variables: of a `Linear`.
+      counts: labels of each class [K].
+
+    Returns:
+      variables with log(n_k / n) taken off the biases; a class without labels is never predicted. The softmax is that
+      of `imbalance.prior_threshold`.
+    """
+    kernel = variables["params"]["head"]["kernel"]
+    prior = jnp.log(jnp.maximum(counts, 1) / jnp.maximum(jnp.sum(counts), 1)).astype(kernel.dtype)
+    bias = jnp.where(counts > 0, kernel[-1] - prior, NEVER)
+    return with_head(variables, kernel.at[-1].set(bias))
+
+
+def with_head(variables: dict, kernel: jax.Array) -> dict:
+    """Variables of a `Linear` with another kernel [H + 1, K], the biases its last row."""
+    head = {**variables["params"]["head"], "kernel": kernel}
+    return {**variables, "params": {**variables["params"], "head": head}}

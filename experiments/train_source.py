@@ -1,0 +1,83 @@
+"""Trains a source network: python -m experiments.train_source --config=configs/source.py --target=runs/source.npz
+
+It is `config.backbone` under a linear head, trained on all training rows of `config.dataset`. Another config takes the
+file as --config.source=FILE: its network starts from the backbone, its SVM sees the features, and single-stage
+strategies rank rows by the probabilities of the source's classes.
+"""
+
+import pathlib
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags, logging
+from ml_collections import ConfigDict, FrozenConfigDict, config_flags
+
+from alfamous_jax import train
+from alfamous_jax.models.linear import Linear
+from experiments import check, command_line, problem, schemes, sources
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Source task, FILE.py or FILE.py:MODE.", lock_config=True)
+TARGET = flags.DEFINE_string("target", None, "The .npz file to write.")
+flags.mark_flags_as_required(["config", "target"])
+
+
+def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
+    """Trains a source network on all training rows and writes it.
+
+    Args:
+      config: as of an experiment; its data set, backbone and training count, and `snapshots`.
+      target: the file to write.
+
+    Returns:
+      accuracy and macro F1 on the test rows, after the last epoch. ValueError or FileNotFoundError for bad input,
+      before anything is written.
+    """
+    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    target, num_snapshots = pathlib.Path(target), config["snapshots"]
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"--target: no folder {target.parent}")
+    check.check_config(config)
+    if config["epochs"] % num_snapshots:
+        raise ValueError(f"config.snapshots: must divide {config['epochs']} epochs, got {num_snapshots}")
+    config = FrozenConfigDict(config)
+    data = problem.load_data(config)
+    check.check_inputs(config, data.inputs.shape[1:])
+    model, key = Linear(problem.build_backbone(config), config.num_classes), jax.random.key(config.first_seed)
+    init_key, train_key = jax.random.split(key)
+    rows = jnp.arange(len(data.labels))
+    variables, info = train.fit(
+        train_key, model.init(init_key, data.inputs[:1]), data.inputs, data.labels, rows, jnp.int32(len(rows)),
+        **schemes.training(config), model=model, num_snapshots=num_snapshots,
+    )  # fmt: skip
+    if not np.isfinite(info.loss).all():
+        raise ValueError("the training loss is not finite; lower config.learning_rate")
+    if num_snapshots == 1:
+        variables = jax.tree.map(lambda x: x[None], variables)
+    variables.pop("random_features")
+    last = jax.tree.map(lambda x: x[-1], variables)
+    scores = train.evaluate(last, data.x_test, data.y_test, model=model, num_classes=config.num_classes)
+    sources.save(target, variables)
+    return {"accuracy": float(scores.accuracy), "macro_f1": float(scores.macro_f1)}
+
+
+def main(argv: list[str]) -> None:
+    """Command line: trains, prints the scores, ends with exit code 1 and one line where something is wrong."""
+    logging.set_verbosity(logging.ERROR)
+    command_line.refuse_arguments(argv)
+    config, start = CONFIG.value, time.perf_counter()
+    print(f"training {config.backbone} on {config.dataset}, {config.epochs} epochs")
+    try:
+        scores = train_source(config, TARGET.value)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing was written")
+    print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), end=" ")
+    print(f"on the test rows, after {time.perf_counter() - start:.0f} s: {TARGET.value}")
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=command_line.parse)
