@@ -10,6 +10,7 @@ from alfamous_jax import (
     balance_lp,
     batch_bald,
     centroids,
+    cross_validation,
     cycle,
     diversity,
     imbalance,
@@ -18,6 +19,7 @@ from alfamous_jax import (
     minority,
     random_features,
     sequential,
+    single_stage,
     spectral,
     updates,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "balance_lp",
     "batch_bald",
     "centroids",
+    "cross_validation",
     "cycle",
     "diversity",
     "imbalance",
@@ -38,6 +41,7 @@ __all__ = [
     "minority",
     "random_features",
     "sequential",
+    "single_stage",
     "spectral",
     "updates",
 ]

@@ -131,6 +131,26 @@ def line_style(name: str, names: Sequence[str]) -> dict:
     return {**line, "marker": marker, "markersize": 4.2, "mfc": "white" if index % 2 else color}
 
 
+def place_style(name: str, names: Sequence[str]) -> dict:
+    """How a strategy is drawn by its place alone: six colours and markers, then other lines; random in black."""
+    if name.partition(":")[0] == "random":
+        marker = {"marker": "x", "markersize": 5}
+        return {"color": BLACK, "linestyle": _line(name, names), "linewidth": 1.5, **marker}
+    bases = [*dict.fromkeys(base for other in names if (base := other.partition(":")[0]) != "random")]
+    again, place = divmod(bases.index(name.partition(":")[0]), len(VARIANT_STYLES))
+    color, marker = VARIANT_STYLES[place]
+    line = {"color": color, "linestyle": _line(name, names, again), "linewidth": 1.4}
+    return {**line, "marker": marker, "markersize": 4.5, "mfc": "white" if again % 2 else color}
+
+
+def _line(name, names, again=0):
+    """A line for each scheme of training, if strategies are run under several."""
+    schemes = [*dict.fromkeys(other.partition(":")[2] for other in names)]
+    if len(schemes) > 1:
+        return FAMILY_LINES[schemes.index(name.partition(":")[2]) % len(FAMILY_LINES)]
+    return FAMILY_LINES[again % len(FAMILY_LINES)] if name.partition(":")[0] != "random" else FAMILY_LINES[2]
+
+
 def _families_and_variants(names: Sequence[str]) -> tuple[list[str], list[str]]:
     parts = [summary.split_name(name) for name in names if name != "random"]
     present = [variant for _, variant in parts]

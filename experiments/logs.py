@@ -46,7 +46,7 @@ class Recorder:
         self._records: dict[tuple, dict] = {}
         self._order = {name: i for i, name in enumerate(config["strategies"])}
         self._keep(files.read_json_lines(folder / "metrics.jsonl"))
-        self._bar = _progress(console)
+        self._bar = progress(console)
         cycles = range(config["cycles"] + 1)
         lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
         self._task = self._bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
@@ -84,7 +84,7 @@ class Recorder:
         self._last_write = time.monotonic()
 
 
-def _progress(console):
+def progress(console: Console) -> Progress:
     """A bar with an estimate of what is left; silent where the output is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),

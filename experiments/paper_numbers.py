@@ -54,10 +54,10 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def counterpart(config: dict) -> str:
-    """The data set of AL-FaMoUS whose numbers a run stands beside; "" on given features and with other classes cut."""
-    named = config.get("minority", "drawn") != "drawn"
-    other = named or config.get("backbone") == "identity" or config.get("balanced_initial")
-    return "" if other else config.get("dataset", "")
+    """The data set of AL-FaMoUS whose numbers a run stands beside; "" where cut, features or training are others."""
+    usual = {"minority": "drawn", "profile": "step", "scheme": "network", "balanced_initial": False}
+    other = any(config.get(field, value) != value for field, value in usual.items())
+    return "" if other or config.get("backbone") == "identity" else config.get("dataset", "")
 
 
 def load_results(dataset: str) -> dict[str, dict[str, float]]:

@@ -100,10 +100,10 @@ def load_data(config: FrozenConfigDict) -> Data:
     return data if probs is None else data._replace(source_probs=jnp.asarray(probs))
 
 
-def load_source(config: FrozenConfigDict) -> sources.Source:
-    """The source network of a config, which must be its backbone under a linear head."""
+def load_source(config: FrozenConfigDict, num_snapshots: int = 0) -> sources.Source:
+    """The source network of a config, which must be its backbone under a linear head; config.snapshots unless told."""
     row = jnp.zeros((1, *load_dataset(config).x_train.shape[1:]))
-    return sources.load(pathlib.Path(config.source), build_backbone(config), row, config.snapshots)
+    return sources.load(pathlib.Path(config.source), build_backbone(config), row, num_snapshots or config.snapshots)
 
 
 def build_model(config: FrozenConfigDict) -> SNGP | Linear:

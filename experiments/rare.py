@@ -100,7 +100,7 @@ def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Pa
     left, right = figure.subplots(1, 2)
     last = summary.last_cycle(records)
     for name in names:
-        style = _style(name, names)
+        style = figures.place_style(name, names)
         shares = np.array(list(_shares(records, name, minority).values()))
         labels = summary.complete_curves(records, name, "num_labelled")[1].mean(axis=0)
         figures.band(left, labels, shares, style)
@@ -115,21 +115,10 @@ def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Pa
     figures.clean(left, "Share of the rare classes", "Labelled rows")
     figures.clean(right, "Accuracy of each class", "Labels of the class")
     right.set_xscale("log")
-    handles = [Line2D([], [], **_style(name, names), label=name) for name in names]
+    handles = [Line2D([], [], **figures.place_style(name, names), label=name) for name in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3.6)
     figures.save(figure, path)
     return True
-
-
-def _style(name, names):
-    """Random in black, every other strategy by its place: six colours and markers, then other lines."""
-    if name == "random":
-        return {"color": figures.BLACK, "linestyle": (0, (1, 1.2)), "linewidth": 1.5, "marker": "x", "markersize": 5}
-    index = [other for other in names if other != "random"].index(name)
-    again, place = divmod(index, len(figures.VARIANT_STYLES))
-    color, marker = figures.VARIANT_STYLES[place]
-    line = {"color": color, "linestyle": figures.FAMILY_LINES[again % len(figures.FAMILY_LINES)], "linewidth": 1.4}
-    return {**line, "marker": marker, "markersize": 4.5, "mfc": "white" if again % 2 else color}
 
 
 def _shares(records, name, minority):

@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, files, gains, paper_numbers, rare, summary, sweeps
+from experiments import class_progress, figures, files, gains, paper_numbers, rare, summary, sweeps
 from experiments.markdown import BATCHES, NOTHING, RESULTS, bullets, number, p_value, plus_minus, results, short, table
 
 PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
@@ -41,7 +41,9 @@ def write_report(workdir) -> pathlib.Path:
     figures.learning_curves(records, workdir / "curves.png")
     names = (environment.get("data") or {}).get("classes")
     has_classes = figures.class_counts(records, workdir / "classes.png", names)
-    swept = [part for module in (gains, rare) for part in module.write_sections(records, config, workdir)]
+    swept = [
+        part for module in (gains, rare, class_progress) for part in module.write_sections(records, config, workdir)
+    ]
     swept += sweeps.write_sections(records, timings, workdir)
     path = workdir / "report.md"
     files.write_text(path, _text(records, config, environment, timings, has_classes, swept))

@@ -8,18 +8,13 @@ import pathlib
 import sys
 
 import jax
-from absl import app, flags, logging
-from ml_collections import ConfigDict, FrozenConfigDict, config_flags
+from absl import app, logging
+from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
 from experiments import check, command_line, logs, loop, problem, report, strategies, workdir, workers
+from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
 from experiments.summary import load_records
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, FILE.py or FILE.py:MODE.", lock_config=True)
-WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
-RESUME = flags.DEFINE_bool("resume", False, "Go on with the run in the workdir, if there is one.")
-OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in the workdir first.")
-flags.mark_flags_as_required(["config", "workdir"])
 
 
 def run(
@@ -94,4 +89,4 @@ def _num_cores():
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=command_line.parse)
+    app.run(main, flags_parser=command_line.parser("config", "workdir"))

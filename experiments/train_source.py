@@ -12,16 +12,13 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags, logging
-from ml_collections import ConfigDict, FrozenConfigDict, config_flags
+from absl import app, logging
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from alfamous_jax import train
 from alfamous_jax.models.linear import Linear
 from experiments import check, command_line, problem, schemes, sources
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Source task, FILE.py or FILE.py:MODE.", lock_config=True)
-TARGET = flags.DEFINE_string("target", None, "The .npz file to write.")
-flags.mark_flags_as_required(["config", "target"])
+from experiments.command_line import CONFIG, TARGET
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
@@ -80,4 +77,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=command_line.parse)
+    app.run(main, flags_parser=command_line.parser("config", "target"))

@@ -10,7 +10,7 @@ from experiments import files, logs
 
 WRITTEN = (
     "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png", "lambda.png",
-    "minibatches.png", "environment.json", "config.json",
+    "minibatches.png", "history.png", "rare.png", "progress.png", "environment.json", "config.json",
 )  # fmt: skip
 STARTED = {"environment.json", "environment.json.tmp", "config.json.tmp"}
 LOCK = ".lock"

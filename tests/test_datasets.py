@@ -329,6 +329,38 @@ def test_exponential_pools(letter):
     np.testing.assert_array_equal(kept, np.minimum(counts, np.floor(counts.max() * 0.05 ** (np.arange(26) / 25))))
 
 
+@pytest.mark.parametrize("minority", ["drawn", "last"])
+def test_transferred_pools_have_the_ratio_of_the_source(letter, minority):
+    """26 bins of 1,000 sizes lose little of the ratio; the cut at what a class has, nothing at this mean."""
+    how = datasets.Imbalance(profile="transfer", mean=100.0, minority=minority)
+    sizes = []
+    for seed in range(3):
+        pool = datasets.imbalanced_pool(jax.random.key(seed), letter, how)
+        assert len(pool.rows) == datasets.pool_size(letter, how)
+        sizes.append(np.bincount(letter.y_train[pool.rows[pool.available]], minlength=26))
+        assert abs(sizes[-1].mean() - 100) < 1 and 0.72 < sizes[-1].std() / sizes[-1].mean() < 0.813
+    assert (sizes[0] != sizes[1]).any() == (minority == "drawn")
+    if minority == "last":
+        assert (np.diff(sizes[0]) <= 0).all()
+    cut = datasets.imbalanced_pool(jax.random.key(0), letter, how._replace(mean=2000.0))
+    counts = np.bincount(letter.y_train[cut.rows[cut.available]], minlength=26)
+    assert (counts <= np.bincount(letter.y_train)).all() and len(cut.rows) >= cut.available.sum()
+
+
+def test_source_probabilities(tmp_path):
+    arrays, probs = good(), np.random.default_rng(0).dirichlet(np.ones(5), 20)
+    num = len(arrays["y_train"])
+    found = datasets.load(write(tmp_path / "a.npz", **arrays, source_probs_train=probs[:num]), 3).source_probs
+    np.testing.assert_array_equal(found, probs[:num].astype(np.float32))
+    whole = {"x": arrays["x_train"], "y": arrays["y_train"], "source_probs": probs[:num]}
+    np.testing.assert_array_equal(
+        datasets.load(write(tmp_path / "b.npz", **whole), 3, test_rows=2).source_probs, found[:-2]
+    )
+    for bad, message in ((probs[:3], "must be numbers"), (2 * probs[:num], "rows of at least 0 that sum to 1")):
+        with pytest.raises(ValueError, match=message):
+            datasets.load(write(tmp_path / "c.npz", **arrays, source_probs_train=bad), 3)
+
+
 def test_initial_rows_are_distinct_and_real(letter):
     pool = datasets.imbalanced_pool(jax.random.key(3), letter, datasets.Imbalance())
     rows = datasets.initial_rows(jax.random.key(4), pool, 500)

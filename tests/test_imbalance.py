@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import lognorm
 
 from alfamous_jax import imbalance
 
@@ -49,6 +50,18 @@ def test_exponential_profile_of_the_authors_of_cbal():
     np.testing.assert_array_equal(imbalance.exp_profile(jnp.full(10, 4500), 0.1), expected)
     np.testing.assert_array_equal(imbalance.exp_profile(jnp.array([100, 20, 3]), 0.25), [100, 20, 3])
     np.testing.assert_array_equal(imbalance.exp_profile(jnp.array([7, 7]), 1.0), [7, 7])
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 0.813])
+def test_log_normal_sizes_have_nearly_the_ratio(ratio):
+    """Against SciPy's quantiles; the ratio of the sizes stays below the one asked for by a percent or two."""
+    sizes = np.asarray(imbalance.lognormal_counts(ratio, 1000), np.float64)
+    if ratio:
+        deviation = np.sqrt(np.log(1 + ratio**2))
+        np.testing.assert_allclose(sizes, lognorm(deviation).ppf((np.arange(1000) + 0.5) / 1000), rtol=1e-4)
+    assert 0.98 * ratio <= sizes.std() / sizes.mean() <= ratio
+    with pytest.raises(ValueError, match="ratio must be at least 0"):
+        imbalance.lognormal_counts(-1.0, 10)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = "alfamous_jax"
 LAYERS = [
-    {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment"},
+    {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment", "cross_validation"},
     {"laplace", "balance"},
     {"updates", "lp_pool", "lp_dual", "local_search", "diversity", "batch_bald", "svm"},
     {"lp_relaxation", "minority", "centroids"},
-    {"balance_lp"},
+    {"balance_lp", "single_stage"},
     {"cycle"},
     {"models"},
     {"train", "vae"},

@@ -27,6 +27,7 @@ def test_examples_run():
     assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
     exec(blocks[5], names)
     assert names["batch"].num_selected == 20 and len(set(np.asarray(names["indices"]).tolist())) == 20
+    assert len(set(np.asarray(names["first"]).tolist())) == 20 and names["num_invalid"] == 0
     assert np.mean(np.asarray(names["predicted"] == names["labels"])[:20]) > 0.9
     exec(blocks[6], names)
     best = np.sort(np.asarray(names["utilities"])[np.asarray(names["state"].available)])[-20:]

@@ -313,8 +313,9 @@ def test_vabal_has_the_settings_of_its_paper():
 
 def test_groups():
     seeds = range(2)
-    assert groups(("us", "us-cb"), seeds, together=False) == [((name, s),) for name in ("us", "us-cb") for s in seeds]
-    assert groups(("us", "us-fbu", "us-cb"), seeds, together=True) == [
+    config = {"strategies": ("us", "us-cb"), "scheme": "network"}
+    assert groups(config, seeds, together=False) == [((name, s),) for name in ("us", "us-cb") for s in seeds]
+    assert groups(config | {"strategies": ("us", "us-fbu", "us-cb")}, seeds, together=True) == [
         (("us", 0), ("us", 1), ("us-cb", 0), ("us-cb", 1)),
         (("us-fbu", 0), ("us-fbu", 1)),
     ]

@@ -62,6 +62,24 @@ def oracle(x, y, kernel, bias, epochs):
     return kernel, bias
 
 
+def test_snapshots_are_the_training_so_far(data):
+    """Of one batch an epoch, so that its order is no matter; the last one is the end."""
+    x, y = data
+    model, indices, count = Linear(), jnp.arange(20), jnp.int32(20)
+    start = model.init(jax.random.key(0), x)
+    whole = make(model, batch_size=20, epochs=6)
+    stacked, info = whole(jax.random.key(1), start, x, y, indices, count, num_snapshots=3)
+    last, plain = whole(jax.random.key(1), start, x, y, indices, count)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[-1], b, atol=1e-6), stacked, last)
+    np.testing.assert_allclose(info.loss, plain.loss, atol=1e-6)
+    schedule = optax.cosine_decay_schedule(RATE, 6)
+    for i, epochs in enumerate((2, 4)):
+        early, _ = whole(jax.random.key(2), start, x, y, indices, count, epochs=epochs, schedule=schedule)
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=1e-6), stacked, early)
+    with pytest.raises(ValueError, match="num_snapshots must divide the 6 epochs, got 4"):
+        whole(jax.random.key(1), start, x, y, indices, count, num_snapshots=4)
+
+
 @pytest.mark.parametrize("padding", [0, 5], ids=["exact", "padded"])
 def test_full_batch_matches_oracle(data, padding):
     x, y = data

@@ -4,7 +4,7 @@ A name of the registry is looked for in this order: packaged; an `.npz` file in 
 files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
 its path, or by its stem if it lies in the data directory. It holds `x_train, y_train, x_test, y_test`, or `x, y`
 whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them. `source_probs_train` (or
-`source_probs`, a row for each of x) may hold what a pretrained network takes the rows for: probabilities of its classes.
+`source_probs`, a row for each of x) may hold a pretrained network's probabilities of its own classes.
 """
 
 import importlib.util
