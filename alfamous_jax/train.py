@@ -102,7 +102,7 @@ def fit(
     chex.assert_rank([indices, count], [1, 0])
     if num_snapshots < 1 or epochs % num_snapshots:
         raise ValueError(f"num_snapshots must divide the {epochs} epochs, got {num_snapshots}")
-    constants = {"random_features": variables.get("random_features", {})}
+    constants = {name: tree for name, tree in variables.items() if name == "random_features"}
     moving = {name: tree for name, tree in variables.items() if name not in ("params", "random_features")}
     rows, targets = inputs[indices], labels[indices]
     slots = -(-indices.shape[0] // batch_size) * batch_size

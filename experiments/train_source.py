@@ -53,7 +53,6 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
         raise ValueError("the training loss is not finite; lower config.learning_rate")
     if num_snapshots == 1:
         variables = jax.tree.map(lambda x: x[None], variables)
-    variables.pop("random_features")
     last = jax.tree.map(lambda x: x[-1], variables)
     scores = train.evaluate(last, data.x_test, data.y_test, model=model, num_classes=config.num_classes)
     sources.save(target, variables)

@@ -141,12 +141,12 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     alone, together = [], []
     for lane in (Lane("us", 0), Lane("us-cb", 0)):
         loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: alone.extend(records))
-    compiled = build_programs(config, STRATEGIES["us"], 1)
+    compiled = build_programs(config, STRATEGIES["us"]._replace(scheme="network"), 1)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
 
     both = Lane("us", 0), Lane("us-cb", 0)
     loop.run_lanes(config, both, tmp_path, lambda records, timing: together.extend(records))
-    compiled = build_programs(config, STRATEGIES["us"], 2)
+    compiled = build_programs(config, STRATEGIES["us"]._replace(scheme="network"), 2)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
     assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
@@ -215,7 +215,7 @@ def test_images_and_series_run_and_compile_once(tmp_path, kind):
     records = []
     build_programs.cache_clear()
     loop.run_lanes(config, (Lane("us-alfamous", 0),), tmp_path / "checkpoints", lambda new, _: records.extend(new))
-    compiled = build_programs(config, STRATEGIES["us-fbu"], 1)
+    compiled = build_programs(config, STRATEGIES["us-fbu"]._replace(scheme="network"), 1)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     assert [record["num_labelled"] for record in records] == [6, 10, 14]
     picked = [row for record in records for row in record["selected"]]
