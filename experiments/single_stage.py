@@ -65,7 +65,7 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
     """
     config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
-    folder, frozen = pathlib.Path(folder), _checked(config)
+    folder, frozen = pathlib.Path(folder), checked(config)
     dataset = problem.load_dataset(frozen)
     check.check_inputs(config, dataset.x_train.shape[1:])
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
@@ -93,8 +93,8 @@ def run(
     return records
 
 
-def _checked(config):
-    """Refuses bad fields; the config as the other experiments know it, frozen."""
+def checked(config: dict) -> FrozenConfigDict:
+    """The config, frozen, with the fields that the other experiments have; ValueError for a bad one."""
     missing = next((field for field in OWN if field not in config), None)
     if missing:
         raise ValueError(f"config.{missing}: missing")

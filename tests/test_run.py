@@ -20,7 +20,7 @@ from ml_collections import FrozenConfigDict
 
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
-from experiments import check, loop, paper_numbers, problem, workers
+from experiments import check, loop, paper_numbers, problem, single_stage, workers
 from experiments.programs import build_programs
 from experiments.run import run
 from experiments.strategies import STRATEGIES, Lane, groups
@@ -245,6 +245,9 @@ MODES = {name: ("", "paper", "smoke") for name in paper_numbers.PAPER_SETTINGS}
 MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "smoke")
 MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
 MODES["features"] = ("", "fmnist", "linear", "smoke")
+MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
+MODES["single_stage"] = ("", "balanced", "cifar100", "features", "smoke")
+MODES["source"] = ("", "cifar100", "smoke")
 
 
 def test_every_config_is_tried():
@@ -257,7 +260,10 @@ def test_every_config_has_its_modes(name):
     assert f"configs/{name}.py" in module.__doc__
     for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
-        check.check_config(config)
+        if name == "single_stage":
+            single_stage.checked(config | {"source": "source.npz" * (config["backbone"] != "identity")})
+        else:
+            check.check_config(config)
         assert re.split(r"[-+]", mode)[0] in module.__doc__
         if (source := SOURCES.get(config["dataset"])) is not None:
             check.check_inputs(config, source.shape)
@@ -357,7 +363,7 @@ BAD_CONFIGS = {
         "config.vabal.likelihood: expected 'exp', 'inverse' or 'loss', got 'sum'",
     ),
     "ablation": ({"strategies": ("vabal@posterior",)}, "config.strategies: 'vabal@posterior': after @ comes one of"),
-    "profile": ({"profile": "linear"}, "config.profile: expected 'step' or 'exponential', got 'linear'"),
+    "profile": ({"profile": "linear"}, "config.profile: expected 'step', 'exponential' or 'transfer', got 'linear'"),
     "milestones": ({"milestones": (5, 3)}, "config.milestones: expected a rising tuple of integers above 0"),
     "strategy twice": ({"strategies": ("us", "us")}, "config.strategies: expected a tuple of different names"),
     "negative lam": ({"lam": -1.0}, "config.lam: expected a finite number of at least 0 or 'auto', got -1.0"),
