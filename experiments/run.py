@@ -41,6 +41,8 @@ def run(
     frozen = FrozenConfigDict(config)
     dataset = problem.load_dataset(frozen)
     check.check_inputs(config, dataset.x_train.shape[1:])
+    if config["source"]:
+        problem.load_source(frozen)
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
     check.check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
     together = config["parallel"] == "vmap" or (config["parallel"] == "auto" and jax.default_backend() != "cpu")

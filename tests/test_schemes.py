@@ -202,6 +202,8 @@ class TestSources:
                 problem.load_source(FrozenConfigDict(config | {"source": str(path)} | changes))
 
     def test_nothing_is_written_for_bad_input(self, pool_file, tmp_path):
+        with pytest.raises(FileNotFoundError, match="config.source: no file none.npz"):
+            run(settings(pool_file, backbone="mlp", source="none.npz"), tmp_path / "run")
         config = settings(pool_file, backbone="mlp", snapshots=4)
         with pytest.raises(ValueError, match="config.snapshots: must divide 5 epochs"):
             train_source.train_source(config, tmp_path / "s.npz")
