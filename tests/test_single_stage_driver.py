@@ -100,9 +100,11 @@ def test_tables_by_hand(tmp_path):
     """Full is 80 %. A class that was not found counts 0: 40 and 60 %, and a G_AL of -(2 + 1) / 2."""
     records = [record("full:svm", 0, 0, [0.8, 0.8], [9, 9])]
     records += [record("random:svm", 0, 0, [0.8, 0.9], [4, 0]), record("random:svm", 0, 1, [0.8, 0.4], [6, 2])]
-    header, rows = single_stage_report.accuracy_table(records, "svm")
-    assert header == ["selection", "4 labels", "8 labels", "G_AL"]
-    assert rows == [["random", "40.00", "60.00", "-1.500"], ["full", "80.00", "80.00", "0"]]
+    header, rows = single_stage_report.accuracy_table(records, "svm", {"profile": "transfer"})
+    assert header == ["selection", "4 labels", "8 labels", "G_AL", "paper"]
+    assert rows == [["random", "40.00", "60.00", "-1.500", "-0.792"], ["full", "80.00", "80.00", "0", "0"]]
+    balanced = [r | {"strategy": "kcenter-bal:svm"} for r in records[1:]]
+    assert single_stage_report.accuracy_table(balanced, "svm", {"profile": "step"})[1][0][-2:] == ["-", "-0.568"]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     text = single_stage_report.write_report(tmp_path).read_text()
     assert "| random | 1.00 | 2.00 | 1.50 |" in text and "| random | 1.000 | 0.500 | 0.750 |" in text
