@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 
 from configs.base import get_base, set_mode
 
-BASELINES = ("random", "margin", "kcenter", "cds-bal")
+BASELINES = ("random", "margin", "kcenter", "cds-bal", "cds-bal-pred")
 SCHEMES = ("svm", "cs-svm", "network", "network-th")
 
 

@@ -155,8 +155,12 @@ def by_minority(key: jax.Array, view: View, lam: jax.Array, settings: Settings) 
 
 
 def by_centroids(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
-    """Centroid balancing, every label revealed before the next pick."""
-    rows = view.features, view.labels, view.labelled, view.available
+    """Centroid balancing; a label is revealed before the next pick, or the predicted one believed within a batch."""
+    labels = view.labels
+    if settings.utility == "predicted":
+        predicted = jnp.argmax(laplace.predict(view.posterior, view.phi)[0], axis=-1)
+        labels = jnp.where(view.labelled, labels, predicted)
+    rows = view.features, labels, view.labelled, view.available
     num_classes = view.counts.shape[0]
     indices, num_invalid = centroids.select(*rows, num_classes=num_classes, budget=settings.budget)
     return Picks(indices, jnp.sum(indices >= 0), num_invalid)

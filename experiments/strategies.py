@@ -46,7 +46,8 @@ STRATEGIES = {
     "umcs-marg": Strategy("uncertain-margin", method="minority"),
     "dmcs-rand": Strategy("diverse-random", method="minority"),
     "dmcs-marg": Strategy("diverse-margin", method="minority"),
-    "cds-bal": Strategy(method="centroids"),
+    "cds-bal": Strategy("revealed", method="centroids"),
+    "cds-bal-pred": Strategy("predicted", method="centroids"),
 }
 # Of vabal: the terms of Table 1, the constraints of Table 2, and what the authors' code does.
 FORMS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors")

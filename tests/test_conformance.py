@@ -138,6 +138,13 @@ class TestPicks:
         spoilt.prob_samples[:, other] = [1.0, 0.0, 0.0]
         np.testing.assert_array_equal(run(name, spoilt).indices, run(name, v).indices)
 
+    def test_labels_not_asked_for_decide_nothing(self, name):
+        """But for the strategies that are told a label before the next pick."""
+        v = view(2)
+        other = v._replace(labels=np.where(v.labelled, v.labels, (v.labels + 1) % K))
+        same = (run(name, other).indices == run(name, v).indices).all()
+        assert same or STRATEGIES[name].update or name == "cds-bal"
+
     @pytest.mark.parametrize("bad", [np.nan, np.inf], ids=str)
     def test_rows_that_are_not_finite_are_reported_and_passed_over(self, name, bad):
         v = view(3)
