@@ -1,6 +1,7 @@
-"""Cycles, k-center and BADGE on pools split over 1, 2, 4 and 8 devices and on the same pools on one; prints JSON."""
+"""Cycles, k-center, BADGE and files on pools split over up to 8 devices and on the same pools on one; prints JSON."""
 
 import json
+import tempfile
 from functools import partial
 
 import jax
@@ -11,6 +12,7 @@ from pools import Problem
 from sharded_selector import collectives
 
 from alfamous_jax import cycle, diversity, laplace
+from alfamous_jax.datasets import split_rows
 
 N, K, D, BUDGET = 64, 3, 5, 8
 KEY = jax.random.key(3)
@@ -131,12 +133,23 @@ def traffic(pool):
     yield "badge", sent(partial(diversity.badge, budget=BUDGET), (WHOLE, SPLIT, SPLIT, SPLIT), WHOLE, arguments)
 
 
+def mapped(num_rows):
+    """What every device holds of a file, and which rows of it are real."""
+    mesh = jax.make_mesh((8,), ("pool",))
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/rows.npy", np.arange(num_rows * 2.0).reshape(-1, 2))
+        rows, real = split_rows(f"{folder}/rows.npy", mesh, "pool")
+    shards = sorted(rows.addressable_shards, key=lambda shard: shard.index[0].start)
+    return [shard.data.tolist() for shard in shards], real.tolist(), rows.sharding.spec == real.sharding.spec == SPLIT
+
+
 def main():
     """All records."""
     diversity.BLOCK = 2  # so that one device has several blocks of labelled rows, and others none
     pools = dict(problems())
     records = [*cycles(pools), *batches(pools)]
-    print(json.dumps({"records": records, "traffic": dict(traffic(pools["twins"]))}))
+    files = {num_rows: mapped(num_rows) for num_rows in (16, 19)}
+    print(json.dumps({"records": records, "traffic": dict(traffic(pools["twins"])), "files": files}))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,12 @@ import pathlib
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from sharded_cycle import BUDGET, D, K, N, problems
+
+from alfamous_jax.datasets import split_rows
 
 ROOT = pathlib.Path(__file__).parents[1]
 BYTES = {"f32": 4, "s32": 4, "pred": 1}
@@ -88,6 +91,36 @@ class TestHardPools:
         pools = dict(problems())
         assert not pools["mixed"].available[16:24].any() and np.isnan(pools["mixed"].phi[[3, 45]]).all()
         assert np.isin([3, 45], np.flatnonzero(pools["mixed"].available)).all()
+
+
+@pytest.mark.parametrize(("num_rows", "share"), [(16, 2), (19, 3)])
+def test_a_file_is_read_in_equal_shares(output, num_rows, share):
+    """Of 19 rows the seventh device has the last one and two of padding, the eighth nothing but padding."""
+    shards, real, split = output["files"][str(num_rows)]
+    expected = np.zeros((8 * share, 2))
+    expected[:num_rows] = np.arange(num_rows * 2).reshape(-1, 2)
+    np.testing.assert_array_equal(shards, expected.reshape(8, share, 2))
+    np.testing.assert_array_equal(real, np.arange(8 * share) < num_rows)
+    assert split
+
+
+def test_a_process_reads_nothing_but_its_rows(tmp_path, monkeypatch):
+    """The callback is what reads: it is asked for a share, and the map is read there alone."""
+    np.save(tmp_path / "rows.npy", np.arange(40.0).reshape(-1, 2))
+    asked = []
+    monkeypatch.setattr(jax, "make_array_from_callback", lambda shape, sharding, share: asked.append((shape, share)))
+    split_rows(tmp_path / "rows.npy", jax.make_mesh((1,), ("pool",)), "pool")
+    (shape, share), (_, real) = asked
+    assert shape == (20, 2)
+    part = share((slice(15, 25), slice(None)))
+    np.testing.assert_array_equal(part[:5], np.arange(30, 40).reshape(-1, 2))
+    assert part.shape == (5, 2) and part.dtype == np.float32 and real((slice(15, 25),)).all()
+
+
+def test_a_single_number_is_refused(tmp_path):
+    np.save(tmp_path / "one.npy", np.float32(1))
+    with pytest.raises(ValueError, match="one.npy"):
+        split_rows(tmp_path / "one.npy", jax.make_mesh((1,), ("pool",)), "pool")
 
 
 class TestTraffic:
