@@ -83,7 +83,12 @@ def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax
 
 
 def select_one(
-    utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array,
+    available: jax.Array,
+    axis_name: str | None = None,
 ) -> jax.Array:
     """The exact single pick of AL-FaMoUS Eq. 3 with ||z||_1 = 1, by enumeration in O(N K).
 
@@ -93,12 +98,13 @@ def select_one(
       demand: [K].
       lam: [].
       available: [N]; rows with a NaN or an infinity are passed over as well.
+      axis_name: see `sequential.best`.
 
     Returns:
       index [], int32; -1 if there is no row to pick. Ties go to the lowest index.
     """
     scores = marginal(utility, probs, demand, lam)
-    return sequential.best(scores, available & jnp.isfinite(scores))
+    return sequential.best(scores, available & jnp.isfinite(scores), axis_name)
 
 
 def select_greedy(

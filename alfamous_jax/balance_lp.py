@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import balance, local_search, lp_pool
+from alfamous_jax import balance, collectives, local_search, lp_pool
 from alfamous_jax.balance import Selection
 from alfamous_jax.lp_relaxation import Dual, slack, solve, solve_dual
 
@@ -127,13 +127,13 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
     values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
     rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
     best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
-    few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
+    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
     return Selection(
         indices=batches[best],
         objective=values[best],
         bound=jnp.where(few, values[best] - rounding, bound),
         num_selected=jnp.sum(batches[best] >= 0),
-        num_invalid=lp_pool.psum(jnp.sum(available & ~pool.valid), axis_name),
+        num_invalid=collectives.psum(jnp.sum(available & ~pool.valid), axis_name),
     )
 
 

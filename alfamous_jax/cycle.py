@@ -7,6 +7,12 @@ for a simulated oracle. The strategies of the paper are settings of `run`:
     class-balanced (CB)   minibatch = budget, update = False, lam > 0
     fast update (FBU)     minibatch = 1,      update = True,  lam = 0
     AL-FaMoUS             minibatch = 1,      update = True,  lam > 0
+
+All of it runs inside `shard_map` too, with the rows of the pool split over the mesh axis `axis_name`, and posterior,
+counts, lam and key on every device. Row numbers are those of the whole pool, ties go to the lowest, and every device
+ends with the picks of one device. These can differ where two rows are within rounding of each other, as a product of
+matrices may round otherwise for a part of the rows; and in a batch with lam > 0, which rests on sums over all rows and
+which `select_batch` compares with the greedy one on one device only.
 """
 
 from collections.abc import Callable
@@ -17,7 +23,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, balance, balance_lp, laplace, updates
+from alfamous_jax import acquisition, balance, balance_lp, collectives, laplace, updates
 from alfamous_jax.laplace import HIGHEST, Posterior
 
 Utility = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
@@ -63,7 +69,7 @@ class CycleInfo(NamedTuple):
 
 @jax.jit
 def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax.Array) -> PoolState:
-    """Scores the whole pool once, in O(N D^2); every label after that costs O(N D).
+    """Scores the whole pool once, in O(N D^2); every label after that costs O(N D). Row by row: it takes no axis name.
 
     Args:
       posterior: mean [K, D], covariance [D, D].
@@ -80,18 +86,23 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
     return PoolState(posterior, logits, variance, available, counts)
 
 
-def score(state: PoolState, key: jax.Array, utility: str | Utility) -> tuple[jax.Array, jax.Array]:
+def score(
+    state: PoolState, key: jax.Array, utility: str | Utility, axis_name: str | None = None
+) -> tuple[jax.Array, jax.Array]:
     """What a query weighs: the utility of every row [N] and its class probabilities [N, K].
 
     Args:
       state: the pool as it is known now.
-      key, utility: see `query`.
+      key, utility, axis_name: see `query`.
     """
     probs = laplace.mean_field(state.logits, state.variance)
+    if utility == "random" and axis_name is not None:
+        sample = partial(jax.random.uniform, key, dtype=state.variance.dtype)
+        return collectives.draw(lambda size: sample((size,)), len(state.variance), axis_name), probs
     return _named(utility)(state.logits, state.variance, key), probs
 
 
-@partial(jax.jit, static_argnames=("utility", "num"))
+@partial(jax.jit, static_argnames=("utility", "num", "axis_name"))
 def query(
     state: PoolState,
     key: jax.Array,
@@ -99,6 +110,7 @@ def query(
     utility: str | Utility = "least_confidence",
     lam: float = 0.0,
     num: int = 1,
+    axis_name: str | None = None,
 ) -> tuple[jax.Array, QueryInfo]:
     """The next rows to label: argmin of -z'u + lam ||demand - P'z||_1 over `num` rows (Eq. 3).
 
@@ -108,26 +120,30 @@ def query(
       utility: a name in `UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
       lam: weight of the class balance; 0 is pure utility.
       num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. A function for `utility` sees
+        the rows of its device.
 
     Returns:
       indices [num], -1 where no row is left, and the info.
     """
-    utilities, probs = score(state, key, utility)
+    utilities, probs = score(state, key, utility, axis_name)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:
-        indices = balance.select_one(utilities, probs, demand, lam, state.available)[None]
+        indices = balance.select_one(utilities, probs, demand, lam, state.available, axis_name)[None]
         valid = jnp.isfinite(balance.marginal(utilities, probs, demand, lam))
-        num_invalid = jnp.sum(state.available & ~valid)
+        num_invalid = collectives.psum(jnp.sum(state.available & ~valid), axis_name)
     else:
-        selection = balance_lp.select_batch(utilities, probs, demand, lam, state.available, num)
+        selection = balance_lp.select_batch(utilities, probs, demand, lam, state.available, num, axis_name=axis_name)
         indices, num_invalid = selection.indices, selection.num_invalid
-    picked = jnp.where(indices >= 0, utilities[indices], -jnp.inf)
+    picked = jnp.where(indices >= 0, collectives.take(utilities, indices, axis_name), -jnp.inf)
     return indices, QueryInfo(picked, jnp.sum(indices >= 0), num_invalid)
 
 
-@jax.jit
-def update(state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Array) -> PoolState:
+@partial(jax.jit, static_argnames="axis_name")
+def update(
+    state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Array, axis_name: str | None = None
+) -> PoolState:
     """Takes in the labels of queried rows: posterior (Eq. 7), pool logits and variances, class counts.
 
     Args:
@@ -136,17 +152,19 @@ def update(state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Arr
       indices: the rows [n]; -1 is padding.
       labels: their classes [n]; a label outside 0..K-1 says that the row was skipped: it leaves the
         pool and changes nothing else.
+      axis_name: see `query`; indices and labels are the same on every device.
 
     Returns:
       the state for the next query.
     """
-    rows, usable = _labelled_rows(phi, indices, labels, state.counts.shape[0])
+    usable = _usable(indices, labels, state.counts.shape[0])
+    rows = jnp.where(usable[:, None], collectives.take(phi, indices, axis_name), 0.0)
     posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
     logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
-    return PoolState(posterior, logits, variance, *_reveal(state, indices, labels, usable))
+    return PoolState(posterior, logits, variance, *_reveal(state, indices, labels, usable, axis_name))
 
 
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update"))
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
 def run(
     key: jax.Array,
     posterior: Posterior,
@@ -160,6 +178,7 @@ def run(
     budget: int,
     minibatch: int = 1,
     update: bool = True,
+    axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """A whole cycle against a simulated oracle: `init`, then `acquire`.
 
@@ -170,16 +189,17 @@ def run(
       labels: the oracle's answers [N].
       available: rows that may be queried [N].
       counts: labels known of each class [K].
-      utility, lam, budget, minibatch, update: see `acquire`.
+      utility, lam, budget, minibatch, update, axis_name: see `acquire`.
 
     Returns:
       the state after the last label and what was picked.
     """
     state = init(posterior, phi, available, counts)
-    return acquire(key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update)
+    settings = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
+    return acquire(key, state, phi, labels, lam=lam, **settings)
 
 
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update"))
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
 def acquire(
     key: jax.Array,
     state: PoolState,
@@ -191,6 +211,7 @@ def acquire(
     budget: int,
     minibatch: int = 1,
     update: bool = True,
+    axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """`query` and `update` repeated in one scan until `budget` rows are labelled.
 
@@ -206,6 +227,7 @@ def acquire(
       budget: b, static.
       minibatch: rows per query, static; divides `budget`.
       update: whether labels move the posterior before the next query, static.
+      axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is.
 
     Returns:
       the state after the last label and what was picked.
@@ -226,14 +248,18 @@ def acquire(
 
     def step(carry, slots):
         state, factors = carry
-        indices, info = query(state, jax.random.clone(key), utility=utility, lam=lam, num=minibatch)
-        revealed = jnp.where(indices >= 0, labels[indices], -1)
-        rows, usable = _labelled_rows(phi, indices, revealed, num_classes)
+        indices, info = query(
+            state, jax.random.clone(key), utility=utility, lam=lam, num=minibatch, axis_name=axis_name
+        )
+        answers, rows = collectives.take((labels, phi), indices, axis_name)
+        revealed = jnp.where(indices >= 0, answers, -1)
+        usable = _usable(indices, revealed, num_classes)
+        rows = jnp.where(usable[:, None], rows, 0.0)
         logits, variance = state.logits, state.variance
         if update:
             factors, gains = jax.lax.scan(absorb, factors, (rows, jnp.where(usable, revealed, 0), slots))
             logits, variance = updates.refresh(logits, variance, phi, gains)
-        state = PoolState(None, logits, variance, *_reveal(state, indices, revealed, usable))
+        state = PoolState(None, logits, variance, *_reveal(state, indices, revealed, usable, axis_name))
         return (state, factors), (indices, revealed, info)
 
     empty = jnp.zeros((budget, base_cov.shape[0]), base_cov.dtype)
@@ -259,14 +285,13 @@ def _named(utility: str | Utility) -> Utility:
     return UTILITIES[utility]
 
 
-def _labelled_rows(phi, indices, labels, num_classes):
-    """Features [n, D] of the rows that got a label, zeros for the others, and which they are [n]."""
-    usable = (indices >= 0) & (labels >= 0) & (labels < num_classes)
-    return jnp.where(usable[:, None], phi[indices], 0.0), usable
+def _usable(indices, labels, num_classes):
+    """Which rows got a label [n]."""
+    return (indices >= 0) & (labels >= 0) & (labels < num_classes)
 
 
-def _reveal(state, indices, labels, usable):
+def _reveal(state, indices, labels, usable, axis_name):
     """Availability and counts once the labels are known; padding is sent out of range and dropped."""
-    gone = jnp.where(indices >= 0, indices, state.available.shape[0])
+    gone = collectives.places(indices, state.available.shape[0], axis_name)
     counted = jnp.where(usable, labels, state.counts.shape[0])
     return state.available.at[gone].set(False, mode="drop"), state.counts.at[counted].add(1, mode="drop")

@@ -2,6 +2,10 @@
 
 Each is a triple on `sequential.greedy` whose carry is every row's distance to the nearest centre. A pick costs one
 pass over the features and holds a few numbers for each row: no distance matrix, no gradient embedding.
+
+With an `axis_name` they run inside `shard_map`, the rows split over that mesh axis; demand, lam and key are the same on
+every device. Row numbers are those of the whole pool; a pick sends one row of the features and of the probabilities.
+Sums over the rows are added up in another order: where rows are equally far but for rounding, picks may differ.
 """
 
 from functools import partial
@@ -11,14 +15,16 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import balance, sequential
+from alfamous_jax import balance, collectives, sequential
 from alfamous_jax.balance import Selection
 from alfamous_jax.laplace import HIGHEST
 
 BLOCK = 128  # labelled rows that the pool is compared with at a time
 
 
-def k_center(features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int) -> Selection:
+def k_center(
+    features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int, axis_name: str | None = None
+) -> Selection:
     """Repeats: the available row that is farthest from every labelled or chosen row (greedy Core-set).
 
     Args:
@@ -27,6 +33,7 @@ def k_center(features: jax.Array, labelled: jax.Array, available: jax.Array, bud
         mean itself is no centre.
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+      axis_name: static; see above.
 
     Returns:
       the selection in the order picked, ties to the lowest index. Its objective is the covering radius: how far the
@@ -37,11 +44,12 @@ def k_center(features: jax.Array, labelled: jax.Array, available: jax.Array, bud
       ValueError: budget below 1.
     """
     zeros = jnp.zeros((features.shape[0], 1), features.dtype)
-    selection = k_center_balanced(features, labelled, available, zeros, jnp.zeros(1, features.dtype), 0.0, budget)
+    demand = jnp.zeros(1, features.dtype)
+    selection = k_center_balanced(features, labelled, available, zeros, demand, 0.0, budget, axis_name)
     return selection._replace(bound=0.5 * selection.objective)
 
 
-@partial(jax.jit, static_argnames="budget")
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
 def k_center_balanced(
     features: jax.Array,
     labelled: jax.Array,
@@ -50,6 +58,7 @@ def k_center_balanced(
     demand: jax.Array,
     lam: jax.Array,
     budget: int,
+    axis_name: str | None = None,
 ) -> Selection:
     """KCenterGreedy-CB (CBAL Algorithm 2): argmin of -d_n + lam ||demand - sum of chosen p - p_n||_1, row by row.
 
@@ -57,7 +66,7 @@ def k_center_balanced(
     step in its fifth line; here every pick sees those before it.
 
     Args:
-      features, labelled, available, budget: see `k_center`.
+      features, labelled, available, budget, axis_name: see `k_center`.
       probs: class probabilities [N, K], non-negative.
       demand: [K], of `balance.class_demand`.
       lam: [], in units of the features for each row short. The authors divide the norm by K.
@@ -71,7 +80,7 @@ def k_center_balanced(
     chex.assert_rank(features, 2)
     chex.assert_equal_shape([labelled, available])
     balance.check_shapes(features[:, 0], probs, demand, available, budget)
-    space = space_of(features)
+    space = space_of(features, axis_name)
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
 
     def score(carry):
@@ -81,19 +90,28 @@ def k_center_balanced(
 
     def update(carry, index):
         nearest, residual = carry
-        squares = squares_to(space, features[index][None])[:, 0].at[index].set(0.0)
-        return jnp.minimum(nearest, squares), residual - probs[index]
+        row, covered = collectives.take((features, probs), index, axis_name)
+        squares = _zero_at(index, squares_to(space, row[None])[:, 0], axis_name)
+        return jnp.minimum(nearest, squares), residual - covered
 
-    start = squares_to_labelled(space, labelled & jnp.isfinite(space.squares)), demand
-    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget)
-    picked = jnp.zeros_like(valid).at[jnp.where(indices >= 0, indices, valid.size)].set(True, mode="drop")
-    radius = jnp.sqrt(jnp.max(jnp.where(valid & ~picked, nearest, 0.0), initial=0.0))
-    num_invalid = jnp.sum(available & ~valid)
+    start = squares_to_labelled(space, labelled & jnp.isfinite(space.squares), axis_name=axis_name), demand
+    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget, axis_name)
+    picked = jnp.zeros_like(valid).at[collectives.places(indices, valid.size, axis_name)].set(True, mode="drop")
+    farthest = collectives.pmax(jnp.max(jnp.where(valid & ~picked, nearest, 0.0), initial=0.0), axis_name)
+    radius = jnp.sqrt(farthest)
+    num_invalid = collectives.psum(jnp.sum(available & ~valid), axis_name)
     return Selection(indices, radius, jnp.zeros_like(radius), jnp.sum(indices >= 0), num_invalid)
 
 
-@partial(jax.jit, static_argnames="budget")
-def badge(key: jax.Array, probs: jax.Array, features: jax.Array, available: jax.Array, budget: int) -> Selection:
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
+def badge(
+    key: jax.Array,
+    probs: jax.Array,
+    features: jax.Array,
+    available: jax.Array,
+    budget: int,
+    axis_name: str | None = None,
+) -> Selection:
     """BADGE (Ash et al., 2020): k-means++ seeding over gradient embeddings (onehot(prediction) - p) outer h.
 
     The first pick is the longest embedding; each further one is drawn in proportion to the squared distance to the
@@ -105,6 +123,7 @@ def badge(key: jax.Array, probs: jax.Array, features: jax.Array, available: jax.
       features: inputs of the last layer [N, H].
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+      axis_name: static; see above. Every device draws the noise of the whole pool.
 
     Returns:
       the selection in the order picked; its objective is the sum of the squared distances to the nearest pick, its
@@ -122,20 +141,22 @@ def badge(key: jax.Array, probs: jax.Array, features: jax.Array, available: jax.
 
     def score(carry):
         nearest, number = carry
-        noise = jax.random.gumbel(jax.random.fold_in(key, number), nearest.shape, nearest.dtype)
+        sample = partial(jax.random.gumbel, jax.random.fold_in(key, number), dtype=nearest.dtype)
+        noise = collectives.draw(lambda size: sample((size,)), len(nearest), axis_name)
         return jnp.where(number == 0, lengths, jnp.log(jnp.maximum(nearest, smallest)) + noise)
 
     def update(carry, index):
         nearest, number = carry
-        products = jnp.dot(errors, errors[index], precision=HIGHEST)
-        products *= jnp.dot(features, features[index], precision=HIGHEST)
-        distances = jnp.maximum(lengths + lengths[index] - 2 * products, 0.0)
-        return jnp.minimum(nearest, distances.at[index].set(0.0)), number + 1
+        error, row, length = collectives.take((errors, features, lengths), index, axis_name)
+        products = jnp.dot(errors, error, precision=HIGHEST)
+        products *= jnp.dot(features, row, precision=HIGHEST)
+        distances = jnp.maximum(lengths + length - 2 * products, 0.0)
+        return jnp.minimum(nearest, _zero_at(index, distances, axis_name)), number + 1
 
     start = jnp.full_like(lengths, jnp.inf), jnp.int32(0)
-    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget)
-    potential = jnp.sum(jnp.where(valid, nearest, 0.0))
-    num_invalid = jnp.sum(available & ~valid)
+    (nearest, _), indices = sequential.greedy(start, score, update, valid, budget, axis_name)
+    potential = collectives.psum(jnp.sum(jnp.where(valid, nearest, 0.0)), axis_name)
+    num_invalid = collectives.psum(jnp.sum(available & ~valid), axis_name)
     return Selection(indices, potential, jnp.zeros_like(potential), jnp.sum(indices >= 0), num_invalid)
 
 
@@ -176,9 +197,9 @@ class Space(NamedTuple):
     squares: jax.Array  # [N], squared distance to the mean, not finite where the row is not
 
 
-def space_of(features: jax.Array) -> Space:
+def space_of(features: jax.Array, axis_name: str | None = None) -> Space:
     """What distances between rows of `features` [N, H] need."""
-    mean = jnp.mean(features, axis=0)
+    mean = jnp.mean(features, axis=0) if axis_name is None else jax.lax.pmean(jnp.mean(features, axis=0), axis_name)
     mean = jnp.where(jnp.isfinite(mean), mean, 0.0)  # masking rows instead would copy the features on a CPU
     return Space(features, mean, jnp.sum((features - mean) ** 2, axis=-1))
 
@@ -191,7 +212,10 @@ def squares_to(space: Space, points: jax.Array) -> jax.Array:
 
 
 def squares_to_labelled(
-    space: Space, labelled: jax.Array, alike: tuple[jax.Array, jax.Array] | None = None
+    space: Space,
+    labelled: jax.Array,
+    alike: tuple[jax.Array, jax.Array] | None = None,
+    axis_name: str | None = None,
 ) -> jax.Array:
     """Squared distance to the nearest labelled row [N], infinite if there is none; no work for other rows.
 
@@ -200,6 +224,7 @@ def squares_to_labelled(
       labelled: [N].
       alike: two classes of each row [N], as one who looks and as one who is labelled; only rows whose class is the
         looking row's are then near.
+      axis_name: see above. Every labelled row is sent once, in blocks from all devices.
 
     Returns:
       squares [N].
@@ -212,11 +237,16 @@ def squares_to_labelled(
     def compare(i, nearest):
         slots = i * block + jnp.arange(block)
         rows = order[jnp.minimum(slots, size - 1)]
-        counted = slots < count
+        counted, points = collectives.gather((slots < count, space.features[rows]), axis_name)
         if alike is not None:
-            counted = counted & (alike[0][:, None] == alike[1][rows])
-        return jnp.minimum(
-            nearest, jnp.min(jnp.where(counted, squares_to(space, space.features[rows]), jnp.inf), axis=1)
-        )
+            counted = counted & (alike[0][:, None] == collectives.gather(alike[1][rows], axis_name))
+        return jnp.minimum(nearest, jnp.min(jnp.where(counted, squares_to(space, points), jnp.inf), axis=1))
 
-    return jax.lax.fori_loop(0, -(-count // block), compare, jnp.full_like(space.squares, jnp.inf))
+    num_blocks = collectives.pmax(-(-count // block), axis_name)
+    return jax.lax.fori_loop(0, num_blocks, compare, jnp.full_like(space.squares, jnp.inf))
+
+
+def _zero_at(index, squares, axis_name):
+    """The squares with a 0 for one row of the pool, if it is here."""
+    place = index if axis_name is None else collectives.places(index, len(squares), axis_name)
+    return squares.at[place].set(0.0)

@@ -11,6 +11,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax import collectives
+
 HIGHEST = jax.lax.Precision.HIGHEST
 MEAN_FIELD_FACTOR = jnp.pi / 8
 
@@ -37,7 +39,9 @@ def curvature(logits: jax.Array) -> jax.Array:
     return p_max * (1.0 - p_max)
 
 
-def fit(mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0) -> Posterior:
+def fit(
+    mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0, axis_name: str | None = None
+) -> Posterior:
     """The exact posterior covariance in one pass over the labelled rows (AL-FaMoUS Eq. 6).
 
     precision = ridge I + sum_i w_i phi_i phi_i', w_i the curvature at the given mean.
@@ -47,9 +51,11 @@ def fit(mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0) ->
       phi: features of the labelled rows, padded [L, D].
       mask: which rows of `phi` count [L].
       ridge: prior precision, > 0.
+      axis_name: inside `shard_map`, the mesh axis that the labelled rows are split over. The precisions of the
+        devices are added up, D^2 numbers, in an order that may change the last digits.
 
     Returns:
-      the posterior. No labels enter: the mean is taken as it was trained.
+      the posterior, on every device. No labels enter: the mean is taken as it was trained.
     """
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
@@ -58,7 +64,7 @@ def fit(mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0) ->
     weight = jnp.where(mask, curvature(logits), 0.0)
     scaled = jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None]
     eye = jnp.eye(phi.shape[1], dtype=phi.dtype)
-    precision = ridge * eye + jnp.dot(scaled.T, scaled, precision=HIGHEST)
+    precision = ridge * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
     factor = jax.scipy.linalg.cho_factor(precision, lower=True)
     return Posterior(mean, jax.scipy.linalg.cho_solve(factor, eye))
 

@@ -1,8 +1,4 @@
-"""A pool for the batch selector, on one device or with its rows split over the devices of a mesh.
-
-Inside `shard_map` every device holds an equal share of the rows and `axis_name` names the mesh axis; row
-numbers are global throughout. Without it the collectives are left out and the same code runs alone.
-"""
+"""A pool for the batch selector, on one device or with its rows split over the devices of a mesh (`collectives`)."""
 
 from typing import NamedTuple
 
@@ -10,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax import sequential
+from alfamous_jax.collectives import first_row, gather, pmax, psum
 from alfamous_jax.laplace import HIGHEST
 
 
@@ -34,9 +31,7 @@ def prepare(utility, probs, demand, lam, available, axis_name):
     count = jnp.maximum(psum(jnp.sum(valid), axis_name), 1)
     mean = psum(two_stage_sum(utility), axis_name) / count
     variance = psum(two_stage_sum(jnp.where(valid, (utility - mean) ** 2, 0.0)), axis_name) / count
-    scales = jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))
-    if axis_name is not None:
-        scales = jax.lax.pmax(scales, axis_name)
+    scales = pmax((jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))), axis_name)
     return Pool(utility, probs, valid, demand, jnp.asarray(lam, utility.dtype), *scales, jnp.sqrt(variance))
 
 
@@ -56,7 +51,7 @@ def take(pool, rows, axis_name):
 def _local(pool, rows, axis_name):
     """The part of a list of global rows that is here, zeros for the rest."""
     size = len(pool.utility)
-    here = rows - (0 if axis_name is None else jax.lax.axis_index(axis_name) * size)
+    here = rows - first_row(size, axis_name)
     place = jnp.clip(here, 0, size - 1)
     mine = (here >= 0) & (here < size) & pool.valid[place]
     return jnp.where(mine, pool.utility[place], 0.0), jnp.where(mine[:, None], pool.probs[place], 0.0), mine
@@ -67,20 +62,10 @@ def top(scores, count, axis_name):
     values, rows = sequential.top(scores, min(count, len(scores)))
     if axis_name is None:
         return values, rows
-    rows += jax.lax.axis_index(axis_name) * len(scores)
-    values, rows = (jax.lax.all_gather(x, axis_name, tiled=True) for x in (values, rows))
+    rows += first_row(len(scores), axis_name)
+    values, rows = gather((values, rows), axis_name)
     values, order = sequential.top(values, min(count, len(values)))
     return values, rows[order]
-
-
-def num_rows(pool, axis_name):
-    """N, over all devices."""
-    return len(pool.utility) * (1 if axis_name is None else jax.lax.axis_size(axis_name))
-
-
-def psum(x, axis_name):
-    """Sum over the devices."""
-    return x if axis_name is None else jax.lax.psum(x, axis_name)
 
 
 def two_stage_sum(x):

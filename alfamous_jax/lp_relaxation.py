@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import balance, lp_dual, lp_pool
+from alfamous_jax import balance, collectives, lp_dual, lp_pool
 from alfamous_jax.lp_dual import Window, dot
 from alfamous_jax.lp_pool import Pool
 
@@ -119,7 +119,7 @@ def solve(
         settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
         return best, upper, radius, mu / 5, settled, count + 1
 
-    few = lp_pool.psum(jnp.sum(pool.valid), axis_name) <= budget
+    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
     state = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
     best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
     return best, jnp.where(few, -jnp.inf, best.value - slack(pool, best.nu, budget)), count
@@ -128,14 +128,14 @@ def solve(
 def _sampled_start(pool, budget, spread, axis_name):
     """Multipliers of an evenly spaced sample of the pool, which costs no pass over P."""
     num_classes, lam = pool.probs.shape[1], pool.lam
-    num_rows = lp_pool.num_rows(pool, axis_name)
+    num_rows = collectives.num_rows(len(pool.utility), axis_name)
     size = _window_rows(num_classes)
     start = jnp.zeros(num_classes, pool.utility.dtype)
     if num_rows <= size:
         return start
     rows = jnp.arange(size) * (num_rows // size)
     utility, probs, usable = lp_pool.take(pool, rows, axis_name)
-    share = jnp.sum(usable) / lp_pool.psum(jnp.sum(pool.valid), axis_name)
+    share = jnp.sum(usable) / collectives.psum(jnp.sum(pool.valid), axis_name)
     window = Window(utility, probs, usable, pool.demand * share, budget * share)
     point, _ = lp_dual.maximize(window, start, start - lam, start + lam, 0.1 * spread, 0.005 * spread, 0.0 * lam)
     return jnp.nan_to_num(point.nu)
@@ -143,7 +143,7 @@ def _sampled_start(pool, budget, spread, axis_name):
 
 def _look(pool, nu, budget, axis_name):
     size = _window_rows(len(nu))
-    count = min(lp_pool.num_rows(pool, axis_name), budget + size // 2)
+    count = min(collectives.num_rows(len(pool.utility), axis_name), budget + size // 2)
     num_fixed = max(count - size, 0)
     scores = jnp.where(pool.valid, pool.utility + dot(pool.probs, nu), -jnp.inf)
     scores, rows = lp_pool.top(scores, count, axis_name)

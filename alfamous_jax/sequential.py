@@ -7,16 +7,19 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax import collectives
+
 Carry = TypeVar("Carry")
 Data = TypeVar("Data")
 
 
-def best(score: jax.Array, available: jax.Array) -> jax.Array:
+def best(score: jax.Array, available: jax.Array, axis_name: str | None = None) -> jax.Array:
     """Index of the best available row, -1 if there is none; ties go to the lowest index.
 
     Args:
       score: [N], higher first; finite wherever `available`.
       available: [N].
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over; the index is that of the whole pool.
 
     Returns:
       index [], int32.
@@ -24,6 +27,12 @@ def best(score: jax.Array, available: jax.Array) -> jax.Array:
     score = jnp.where(available, score, -jnp.inf)
     # A maximum and a minimum are vector reductions on every backend; argmax is a scalar loop on a CPU.
     rows = jnp.arange(score.shape[0], dtype=jnp.int32)
+    if axis_name is not None:
+        highest = jax.lax.pmax(jnp.max(score), axis_name)
+        rows += collectives.first_row(len(score), axis_name)
+        beyond = collectives.num_rows(len(score), axis_name)
+        index = jax.lax.pmin(jnp.min(jnp.where(available & (score == highest), rows, beyond)), axis_name)
+        return jnp.where(index < beyond, index, -1)
     index = jnp.min(jnp.where(score == jnp.max(score), rows, score.shape[0]))
     return jnp.where(jnp.any(available), index, -1)
 
@@ -41,6 +50,7 @@ def greedy(
     update: Callable[[Carry, jax.Array], Carry],
     available: jax.Array,
     budget: int,
+    axis_name: str | None = None,
 ) -> tuple[Carry, jax.Array]:
     """Picks `budget` rows one at a time.
 
@@ -50,6 +60,8 @@ def greedy(
       update: (carry, index) -> carry after that pick.
       available: which rows may be picked [N].
       budget: b, static.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over. Scores are then those of the rows
+        here, indices those of the whole pool: an update takes its row with `collectives.take`.
 
     Returns:
       the last carry and the picks [b], int32, in the order picked, -1 once no row is left.
@@ -59,10 +71,11 @@ def greedy(
     def pick(state, _):
         carry, available = state
         scores = score(carry)
-        index = best(scores, available & jnp.isfinite(scores))
+        index = best(scores, available & jnp.isfinite(scores), axis_name)
         moved = update(carry, jnp.maximum(index, 0))
         carry = jax.tree.map(lambda new, old: jnp.where(index >= 0, new, old), moved, carry)
-        return (carry, available.at[jnp.where(index >= 0, index, available.size)].set(False, mode="drop")), index
+        place = collectives.places(index, available.size, axis_name)
+        return (carry, available.at[place].set(False, mode="drop")), index
 
     (carry, _), indices = jax.lax.scan(pick, (carry, available), length=budget)
     return carry, indices

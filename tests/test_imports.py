@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = "alfamous_jax"
 LAYERS = [
+    {"collectives"},
     {"acquisition", "random_features", "spectral", "sequential", "metrics", "imbalance", "augment", "cross_validation"},
     {"laplace", "balance"},
     {"updates", "lp_pool", "lp_dual", "local_search", "diversity", "batch_bald", "svm"},

@@ -10,13 +10,14 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="u
 
 def test_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     names = {}
     for block in blocks[:1]:
         exec(block, names)
     assert int(names["state"].counts.sum()) == 30 and int(names["state"].available.sum()) == 470
     exec(blocks[1], names)
-    assert len(set(np.asarray(names["info"].indices).tolist())) == 32
+    cycle_indices = np.asarray(names["info"].indices)
+    assert len(set(cycle_indices.tolist())) == 32
     exec(blocks[2], names)
     alone = names["batch"]
     assert alone.num_selected == 20 and 0 <= alone.objective - alone.bound < 0.1 * 0.5 * 5
@@ -24,15 +25,17 @@ def test_examples_run():
     exec(blocks[3], names)
     np.testing.assert_array_equal(names["batch"].indices, alone.indices)
     exec(blocks[4], names)
-    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
+    np.testing.assert_array_equal(names["split_info"].indices, cycle_indices)
     exec(blocks[5], names)
+    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
+    exec(blocks[6], names)
     assert names["batch"].num_selected == 20 and len(set(np.asarray(names["indices"]).tolist())) == 20
     assert len(set(np.asarray(names["first"]).tolist())) == 20 and names["num_invalid"] == 0
     assert np.mean(np.asarray(names["predicted"] == names["labels"])[:20]) > 0.9
-    exec(blocks[6], names)
+    exec(blocks[7], names)
     best = np.sort(np.asarray(names["utilities"])[np.asarray(names["state"].available)])[-20:]
     np.testing.assert_allclose(np.sort(np.asarray(names["utilities"])[names["batch"].indices]), best, rtol=1e-5)
-    exec(blocks[7], names)
+    exec(blocks[8], names)
     assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
 
 

@@ -5,6 +5,7 @@ Learning Repository data set 59, CC BY 4.0, unchanged.
 """
 
 from alfamous_jax.datasets.files import Dataset, load
+from alfamous_jax.datasets.mapped import split_rows
 from alfamous_jax.datasets.pools import Imbalance, Pool, imbalanced_pool, initial_rows, moments, pool_size, standardize
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "load",
     "moments",
     "pool_size",
+    "split_rows",
     "standardize",
 ]
