@@ -25,6 +25,12 @@ def gather(x, axis_name: str | None):
     return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
 
 
+def first(x, axis_name: str | None):
+    """The first device's values on all of them, leaf by leaf: what was computed alike is then alike to the bit."""
+    here = jax.lax.axis_index(axis_name) == 0 if axis_name is not None else True
+    return psum(jax.tree.map(lambda leaf: jnp.where(here, leaf, jnp.zeros_like(leaf)), x), axis_name)
+
+
 def num_rows(size: int, axis_name: str | None) -> int:
     """Rows of the whole pool, where `size` of them are here."""
     return size if axis_name is None else size * jax.lax.axis_size(axis_name)

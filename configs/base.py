@@ -10,10 +10,10 @@ def get_base() -> ConfigDict:
     config = ConfigDict()
 
     # Data
-    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, or a path ending in .npz
+    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, a path ending in .npz, or a folder/
     config.num_classes = 2
     config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
-    config.scaling = "auto"  # "feature", "channel", or as the registry says
+    config.scaling = "auto"  # "feature", "channel", "none", or as the registry says
     config.augment = "none"  # "affine" or "flip_and_crop", for images
     config.profile = "step"  # "exponential", or "transfer": the imbalance of another data set
     config.minority_share = 0.5  # of the classes that are cut
@@ -79,7 +79,8 @@ def get_base() -> ConfigDict:
     config.milestones = ()  # epochs at which the learning rate falls by `decay`; () is a cosine to 0
     config.decay = 0.5
 
-    # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device
+    # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device; "pool" runs
+    # them one after the other, each with its pool split over all devices
     config.parallel = "auto"
     config.workers = 0  # processes at a time; 0 is one for each core
     return config

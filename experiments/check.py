@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from experiments.strategies import NETWORKS, SCHEMES, STRATEGIES, lam_of, scheme_of, strategy
+from experiments.strategies import NETWORKS, SCHEMES, SPLIT, STRATEGIES, lam_of, scheme_of, strategy
 
 
 def _integer(value):
@@ -83,7 +83,7 @@ RULES = (
         lambda v: _number(v) and 0 <= v <= 1,
     ),
     (("optimizer",), "'sgd' or 'adam'", lambda v: v in ("sgd", "adam")),
-    (("scaling",), "'auto', 'feature' or 'channel'", lambda v: v in ("auto", "feature", "channel")),
+    (("scaling",), "'auto', 'feature', 'channel' or 'none'", lambda v: v in ("auto", "feature", "channel", "none")),
     (
         ("backbone",),
         "'mlp', 'tcn', 'resnet6', 'resnet18' or 'identity'",
@@ -106,7 +106,11 @@ RULES = (
         "True or False",
         lambda v: isinstance(v, bool),
     ),
-    (("parallel",), "'auto', 'processes' or 'vmap'", lambda v: v in ("auto", "processes", "vmap")),
+    (
+        ("parallel",),
+        "'auto', 'processes', 'vmap' or 'pool'",
+        lambda v: v in ("auto", "processes", "vmap", "pool"),
+    ),
 )
 
 
@@ -156,6 +160,8 @@ def check_config(config: dict) -> None:
         if strategy(name).method == "mc_dropout" and not config["dropout"]:
             raise ValueError(f"config.dropout: {name!r} needs a rate above 0")
         _check_scheme(config, name)
+        if config["parallel"] == "pool":
+            _check_split(config, name)
     for name in config["lams"]:
         if name not in STRATEGIES or not STRATEGIES[name].balanced:
             raise ValueError(f"config.lams: {name!r} is not a strategy that balances classes")
@@ -169,6 +175,19 @@ def _check_scheme(config, name):
         raise ValueError(f"config.strategies: {name!r} needs a posterior, which scheme {scheme!r} has not")
     if scheme in ("network-th", "switch") and config["head"] != "linear":
         raise ValueError(f"config.head: scheme {scheme!r} of {name!r} needs 'linear', got {config['head']!r}")
+
+
+def _check_split(config, name):
+    """Refuses what only a pool on one device can do."""
+    if strategy(name).method not in SPLIT:
+        raise ValueError(f"config.parallel: 'pool' takes strategies of {', '.join(SPLIT)}, not {name!r}")
+    if scheme_of(config, name) not in NETWORKS:
+        raise ValueError(f"config.parallel: 'pool' trains networks, not the scheme of {name!r}")
+    if lam_of(config, name) == "auto":
+        raise ValueError(f"config.lam: 'auto' needs the whole pool on one device, config.parallel is 'pool' ({name!r})")
+    for field in ("pool_subset", "source"):
+        if config[field]:
+            raise ValueError(f"config.{field}: goes with a pool on one device, config.parallel is 'pool'")
 
 
 def check_budget(config: dict, smallest_pool: int) -> None:

@@ -10,6 +10,9 @@ CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, FILE.py or
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
 RESUME = flags.DEFINE_bool("resume", False, "Go on with the run in the workdir, if there is one.")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "Delete the run in the workdir first.")
+DISTRIBUTED = flags.DEFINE_string(
+    "distributed", "", "Processes that share a pool: auto (the launcher says) or HOST:PORT,NUM,ID (a coordinator)."
+)
 TARGET = flags.DEFINE_string("target", None, "The .npz file to write, where a command writes one.")
 
 

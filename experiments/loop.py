@@ -53,7 +53,8 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
         for name in (SWITCH if wanted_scheme == "switch" else (wanted_scheme,))
     }
     scheme = next(iter(learners))
-    rows, keys = np.asarray(task.pool), [problem.seed_keys(lane.seed) for lane in lanes]
+    rows, keys = task.rows, [problem.seed_keys(lane.seed) for lane in lanes]
+    labels = problem.load_dataset(config).y_train
     buffer = np.zeros((len(lanes), config.initial + config.cycles * config.budget), np.int32)
     buffer[:, : config.initial] = task.initial
     wanted = [lam_of(config, lane.strategy) for lane in lanes]
@@ -75,8 +76,8 @@ def run_lanes(config: FrozenConfigDict, lanes: tuple[Lane, ...], folder: pathlib
                 *(jnp.stack([jax.random.fold_in(key, cycle) for key in stream]) for stream in zip(*keys, strict=True))
             )
             count = config.initial + cycle * config.budget
-            labelled = np.asarray(task.data.labels)[np.take_along_axis(rows, buffer[:, :count], axis=1)]
-            counts = np.stack([np.bincount(labels, minlength=config.num_classes) for labels in labelled])
+            labelled = labels[np.take_along_axis(rows, buffer[:, :count], axis=1)]
+            counts = np.stack([np.bincount(known, minlength=config.num_classes) for known in labelled])
             now = _Now(streams, jnp.asarray(buffer), jnp.int32(count), jnp.asarray(counts, jnp.int32))
             programs, start = learners[scheme], task.variables[kind_of(scheme)]
             variables, loss, scores = _train(programs, task, start, now, timing)

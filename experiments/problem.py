@@ -16,7 +16,7 @@ from alfamous_jax.models.mlp import ResidualMLP
 from alfamous_jax.models.resnet import resnet6, resnet18
 from alfamous_jax.models.sngp import SNGP
 from alfamous_jax.models.tcn import TCN
-from experiments import sources
+from experiments import sources, split_pool
 from experiments.strategies import NETWORKS, Lane, scheme_of
 
 
@@ -31,7 +31,7 @@ class Keys(NamedTuple):
 
 
 class Data(NamedTuple):
-    """What all lanes share: the training set of M rows, and the test set."""
+    """What all lanes share: the training set of M rows, and the test set; of a pool that is split, its rows alone."""
 
     inputs: jax.Array  # [M, ...], scaled
     labels: jax.Array  # [M]
@@ -46,7 +46,8 @@ class Problem(NamedTuple):
     """What a group of G lanes works on; the first axis is the lane, but in `data`."""
 
     data: Data
-    pool: jax.Array  # [G, N], rows of the training set
+    rows: np.ndarray  # [G, N], of the training set, that are in the pool
+    pool: jax.Array  # [G, N], where they are in `data`
     available: jax.Array  # [G, N]
     initial: np.ndarray  # [G, b0], positions in the pool
     variables: dict[str, Any]  # "network", "machine" if an SVM is used -> leaves [G, ...], where every training starts
@@ -79,15 +80,22 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
 
 
 @lru_cache(maxsize=1)
-def load_data(config: FrozenConfigDict) -> Data:
-    """The arrays of a config on the device, put there once a process."""
+def load_arrays(config: FrozenConfigDict) -> Data:
+    """The arrays of a config on the host; the rows of a folder of `.npy` files stay in their file."""
     dataset = load_dataset(config)
     x_train, x_test = datasets.standardize(dataset)
     raw = None
-    if x_train.ndim == 2:
+    if x_train.ndim == 2 and dataset.scaling != "none":
         raw = dataset.x_train.astype(np.float32)
         raw -= min(raw.min(), 0.0)
-    data = Data(*jax.tree.map(jnp.asarray, (x_train, dataset.y_train, raw, x_test, dataset.y_test)))
+    return Data(x_train, dataset.y_train, raw, x_test.astype(np.float32, copy=False), dataset.y_test)
+
+
+@lru_cache(maxsize=1)
+def load_data(config: FrozenConfigDict) -> Data:
+    """The arrays of a config on the device, put there once a process."""
+    arrays = load_arrays(config)
+    data = Data(*jax.tree.map(jnp.asarray, arrays._replace(inputs=arrays.inputs.astype(np.float32, copy=False))))
     if config.source:
         source = load_source(config)
         (train, probs), (test, _) = (sources.look(source, inputs) for inputs in (data.inputs, data.x_test))
@@ -96,7 +104,7 @@ def load_data(config: FrozenConfigDict) -> Data:
         return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
     if any(scheme_of(config, name) not in NETWORKS for name in config.strategies):
         data = data._replace(fixed=tuple(x.reshape(len(x), -1) for x in (data.inputs, data.x_test)))
-    probs = dataset.source_probs
+    probs = load_dataset(config).source_probs
     return data if probs is None else data._replace(source_probs=jnp.asarray(probs))
 
 
@@ -128,24 +136,23 @@ def build_backbone(config: FrozenConfigDict) -> nn.Module:
 
 
 def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
-    """Arrays of a group of lanes."""
-    dataset, data, model = load_dataset(config), load_data(config), build_model(config)
+    """Arrays of a group of lanes; of one lane, if `config.parallel` splits its pool over the devices."""
+    dataset, model = load_dataset(config), build_model(config)
     pools = [seed_pool(config, dataset, lane.seed) for lane in lanes]
     keys = [seed_keys(lane.seed) for lane in lanes]
-    start = [model.init(key.model, data.inputs[:1]) for key in keys]
+    rows, available = (np.stack([getattr(pool, name) for pool in pools]) for name in ("rows", "available"))
+    if config.parallel == "pool":
+        placed = split_pool.place(load_arrays(config), rows[0], available[0])
+    else:
+        placed = load_data(config), jnp.asarray(rows), jnp.asarray(available)
+    start = [model.init(key.model, load_arrays(config).inputs[:1]) for key in keys]
     if config.source:
         source = load_source(config)
         start = [sources.transplant(variables, source) for variables in start]
     variables = {"network": jax.tree.map(lambda *leaves: jnp.stack(leaves), *start)}
+    data, pool, available = placed
     if data.fixed is not None:
         machine = Linear(Identity(), config.num_classes).init(jax.random.key(0), data.fixed[0][:1])
         variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(lanes)), machine)
-    return Problem(
-        data=data,
-        pool=jnp.asarray(np.stack([pool.rows for pool in pools])),
-        available=jnp.asarray(np.stack([pool.available for pool in pools])),
-        initial=np.stack(
-            [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
-        ),
-        variables=variables,
-    )
+    initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
+    return Problem(data, rows, pool, available, np.stack(initial), variables)

@@ -1,6 +1,6 @@
 """The compiled steps of a cycle: train, evaluate, query."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ from alfamous_jax import (
     acquisition,
     balance,
     balance_lp,
+    collectives,
     cross_validation,
     cycle,
     laplace,
@@ -21,7 +22,7 @@ from alfamous_jax import (
 )
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.models.sngp import head_mean
-from experiments import schemes, selectors
+from experiments import schemes, selectors, split_pool
 from experiments.selectors import METHODS, Settings, VabalSettings, View
 from experiments.strategies import Strategy
 
@@ -74,12 +75,20 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         num_samples=config.num_samples,
         vae_steps=config.vae_steps,
         vabal=_vabal_settings(config),
+        axis_name=split_pool.AXIS if config.parallel == "pool" else None,
     )
     scheme = schemes.build(config, setting.scheme)
-    model = scheme.model
+    model, axis_name = scheme.model, settings.axis_name
+
+    def taken(array, pool, indices):
+        """The rows at some positions of the pool, on every device."""
+        return array[pool[indices]] if axis_name is None else collectives.take(array, indices, axis_name)
 
     def fit(key, start, data, pool, indices, count):
-        return scheme.fit(key, start, data, pool[indices], count)
+        if axis_name is None:
+            return scheme.fit(key, start, data, pool[indices], count)
+        labelled = data._replace(inputs=taken(data.inputs, pool, indices), labels=taken(data.labels, pool, indices))
+        return collectives.first(scheme.fit(key, start, labelled, jnp.arange(indices.size), count), axis_name)
 
     def evaluate(variables, data, counts):
         test_inputs = scheme.inputs(data)[1]
@@ -105,7 +114,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
     def look(key, variables, data, pool, available, indices, count, counts):
         """The view of the pool, and which of its rows are in it: all, or `pool_subset` drawn ones and the labelled."""
         known = jnp.arange(indices.size) < count
-        gone = jnp.where(known, indices, available.size)
+        gone = collectives.places(jnp.where(known, indices, -1), available.size, axis_name)
         available = available.at[gone].set(False, mode="drop")
         if config.pool_subset:
             key, subset_key = jax.random.split(key)
@@ -116,7 +125,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             labelled = jnp.concatenate([jnp.zeros(drawn.size, bool), known])
             known_rows = drawn.size + jnp.arange(indices.size)
         else:
-            places, known_rows = jnp.arange(pool.size), indices
+            places, known_rows = jnp.arange(pool.size), indices  # places mean something on one device alone
             labelled = jnp.zeros_like(available).at[gone].set(True, mode="drop")
 
         seen = scheme.inputs(data)[0]
@@ -139,7 +148,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             samples = train.mc_dropout(samples_key, variables, seen, rows, **draws)
         mean = head_mean(variables)
         if scheme.has_posterior:
-            posterior = laplace.fit(mean, phi[known_rows], known, config.ridge)
+            posterior = laplace.fit(mean, collectives.take(phi, known_rows, axis_name), known, config.ridge)
         else:  # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
             posterior = Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))
         inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone in FLAT else data.inputs
@@ -151,9 +160,13 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
     def query(key, variables, data, pool, available, indices, count, counts, lam):
         key, places, view = look(key, variables, data, pool, available, indices, count, counts)
         picks = METHODS[setting.method](key, view, lam, settings)
-        found = jnp.where(picks.indices >= 0, places[picks.indices], -1)
-        rows = pool[found]
-        shown = model.apply(variables, scheme.inputs(data)[0][rows]).features if data.raw is None else data.raw[rows]
+        found = picks.indices
+        if config.pool_subset:
+            found = jnp.where(found >= 0, places[found], -1)
+        if data.raw is None:
+            shown = model.apply(variables, taken(scheme.inputs(data)[0], pool, found)).features
+        else:
+            shown = taken(data.raw, pool, found)
         diversity = metrics.euclidean_diversity(shown), metrics.kl_diversity(shown)
         return Query(found, *diversity, picks.num_selected, picks.num_invalid)
 
@@ -165,12 +178,13 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
         grid = jnp.asarray(config.lam_grid)
         return balance_lp.choose_lambda(utilities, probs, demand, view.available, config.budget, grid)
 
+    lanewise = partial(_lanewise, num_lanes=num_lanes, split=axis_name is not None)
     return Programs(
-        train=_lanewise(fit, (0, 0, None, 0, 0, None), num_lanes),
-        evaluate=_lanewise(evaluate, (0, None, 0), num_lanes),
-        query=_lanewise(query, (0, 0, None, 0, 0, 0, None, 0, 0), num_lanes),
-        choose_lambda=_lanewise(choose_lambda, (0, 0, None, 0, 0, 0, None, 0), num_lanes),
-        cross_validate=_lanewise(cross_validate, (0, 0, None, 0, 0, None), num_lanes),
+        train=lanewise(fit, (0, 0, None, 0, 0, None)),
+        evaluate=lanewise(evaluate, (0, None, 0)),
+        query=lanewise(query, (0, 0, None, 0, 0, 0, None, 0, 0)),
+        choose_lambda=lanewise(choose_lambda, (0, 0, None, 0, 0, 0, None, 0)),
+        cross_validate=lanewise(cross_validate, (0, 0, None, 0, 0, None)),
     )
 
 
@@ -185,7 +199,7 @@ def _sampled_bald(num_samples):
     return lambda logits, variance, key: acquisition.bald_sampled(key, logits, variance, num_samples)
 
 
-def _lanewise(function, in_axes, num_lanes):
+def _lanewise(function, in_axes, num_lanes, split):
     """Maps over lanes. One lane alone goes without `vmap`: products with a batch axis of one are slower on a CPU."""
     if num_lanes > 1:
         return jax.jit(jax.vmap(function, in_axes))
@@ -196,4 +210,4 @@ def _lanewise(function, in_axes, num_lanes):
         ]
         return jax.tree.map(lambda x: x[None], function(*args))
 
-    return jax.jit(alone)
+    return split_pool.over_devices(alone) if split else jax.jit(alone)

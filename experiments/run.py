@@ -12,8 +12,8 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import check, command_line, logs, loop, problem, report, strategies, workdir, workers
-from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
+from experiments import check, command_line, distributed, logs, loop, problem, report, strategies, workdir, workers
+from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
 from experiments.summary import load_records
 
 
@@ -29,7 +29,7 @@ def run(
       overwrite: delete the run there first.
 
     Returns:
-      the records of `metrics.jsonl`.
+      the records of `metrics.jsonl`; nothing in a process other than the first of several.
 
     Raises:
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
@@ -50,13 +50,15 @@ def run(
 
     num_rows = len(dataset.y_train) + len(dataset.y_test)
     data = {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
-    with workdir.claim(folder, config, data, resume=resume, overwrite=overwrite):
+    with distributed.on_first(workdir.claim(folder, config, data, resume=resume, overwrite=overwrite)):
         checkpoints = folder / "checkpoints"
         _refuse_other_groups(checkpoints, groups)
+        if not distributed.is_first():
+            _run_here(frozen, groups, checkpoints, lambda *_: None)
+            return []
         with logs.Recorder(folder, config, Console()) as recorder:
-            if together:
-                for group in groups:
-                    loop.run_lanes(frozen, group, checkpoints, recorder.add)
+            if together or config["parallel"] == "pool":
+                _run_here(frozen, groups, checkpoints, recorder.add)
             else:
                 num_workers = min(config["workers"] or _num_cores(), len(groups))
                 workers.run_groups(config, groups, checkpoints, num_workers, recorder.add)
@@ -69,13 +71,21 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     try:
+        distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
         records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
     except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+        distributed.leave(error)
     except KeyboardInterrupt:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    if not distributed.is_first():
+        return
     Console().print(report.summary_table(records, CONFIG.value.to_dict()))
     print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
+
+
+def _run_here(config, groups, checkpoints, on_cycle):
+    for group in groups:
+        loop.run_lanes(config, group, checkpoints, on_cycle)
 
 
 def _refuse_other_groups(checkpoints, groups):

@@ -68,6 +68,7 @@ class Settings(NamedTuple):
     num_samples: int  # of the posterior, for batch_bald
     vae_steps: int  # of vaal
     vabal: VabalSettings
+    axis_name: str | None = None  # the mesh axis that the rows are split over, for the methods in strategies.SPLIT
 
 
 Method = Callable[[jax.Array, View, jax.Array, Settings], Picks]
@@ -78,7 +79,7 @@ def by_cycle(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> 
     _, info = cycle.run(
         key, view.posterior, view.phi, view.labels, view.available, view.counts,
         utility=settings.utility, lam=lam, budget=settings.budget,
-        minibatch=settings.minibatch, update=settings.update,
+        minibatch=settings.minibatch, update=settings.update, axis_name=settings.axis_name,
     )  # fmt: skip
     return Picks(info.indices, info.num_selected, info.num_invalid)
 
@@ -102,14 +103,14 @@ def by_mc_dropout(key: jax.Array, view: View, lam: jax.Array, settings: Settings
 def by_k_center(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """Distances in the penultimate layer."""
     probs = laplace.mean_field(*laplace.predict(view.posterior, view.phi))
-    rows = view.features, view.labelled, view.available
-    return _picks(diversity.k_center_balanced(*rows, probs, _demand(view, settings), lam, settings.budget))
+    rows, axis_name = (view.features, view.labelled, view.available), settings.axis_name
+    return _picks(diversity.k_center_balanced(*rows, probs, _demand(view, settings), lam, settings.budget, axis_name))
 
 
 def by_badge(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:
     """Gradients of the last layer, at its mean weights."""
     probs = jax.nn.softmax(laplace.predict(view.posterior, view.phi)[0])
-    return _picks(diversity.badge(key, probs, view.phi, view.available, settings.budget))
+    return _picks(diversity.badge(key, probs, view.phi, view.available, settings.budget, settings.axis_name))
 
 
 def by_batch_bald(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Picks:

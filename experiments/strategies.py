@@ -51,6 +51,8 @@ STRATEGIES = {
 }
 # Of vabal: the terms of Table 1, the constraints of Table 2, and what the authors' code does.
 FORMS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors")
+# Methods that work on a pool whose rows are split over devices.
+SPLIT = ("cycle", "k_center", "badge")
 # How a lane learns from its labels: the network, with prior thresholding or without; a linear SVM on fixed features,
 # cost-sensitive or not; from the cost-sensitive SVM to the thresholded network once that is the better one (ICPR 2020).
 NETWORKS = ("network", "network-th")

@@ -5,6 +5,10 @@ files of the UCR archive there; tensorflow-datasets, if it is installed. An `.np
 its path, or by its stem if it lies in the data directory. It holds `x_train, y_train, x_test, y_test`, or `x, y`
 whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them. `source_probs_train` (or
 `source_probs`, a row for each of x) may hold a pretrained network's probabilities of its own classes.
+
+A pool that is larger than memory is a folder, named by its path with a `/` at the end, of x_train.npy, y_train.npy,
+x_test.npy and y_test.npy. The rows of x_train stay in their file and are read where they are used; they are neither
+searched for NaN nor scaled unless asked for, as both would read all of them.
 """
 
 import importlib.util
@@ -41,7 +45,8 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
     """Reads a data set by the name that the registry knows, or from an `.npz` file.
 
     Args:
-      name: a key of `registry.SOURCES`, the stem of an `.npz` file in the data directory, or a path ending in `.npz`.
+      name: a key of `registry.SOURCES`, the stem of an `.npz` file in the data directory, a path ending in `.npz`, or
+        a folder of `.npy` files ending in `/`.
       num_classes: K; never inferred from the labels, as a class may have none.
       test_rows: for files with `x, y`: how many of the last rows are the test set.
       data_dir: the data directory, `$ALFAMOUS_DATA_DIR` if not given.
@@ -61,6 +66,8 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
             raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
         where, arrays = _find(name, source, folder)
         split, test_rows = source.split, test_rows or source.test_rows
+    elif name.endswith("/"):
+        where, arrays, split = name, _map_folder(pathlib.Path(name)), "source"
     else:
         path = _own_file(name, folder)
         where, arrays, split = str(path), _read(path), "source"
@@ -80,7 +87,7 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
     return Dataset(
         *parts,
         num_classes,
-        "feature" if parts[0].ndim == 2 else "channel",
+        "none" if name.endswith("/") else "feature" if parts[0].ndim == 2 else "channel",
         class_names=_names(arrays, num_classes),
         source_probs=_source_probs(where, arrays, len(parts[1])),
     )
@@ -194,6 +201,21 @@ def _read_tfds(name):
     return parts
 
 
+def _map_folder(folder):
+    if not folder.is_dir():
+        raise FileNotFoundError(f"dataset: no folder {folder}")
+    arrays = {}
+    for part in PARTS:
+        path = folder / f"{part}.npy"
+        if not path.is_file():
+            raise FileNotFoundError(f"dataset: no file {path}")
+        try:
+            arrays[part] = np.load(path, mmap_mode="r" if part == "x_train" else None, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"{path}: not a readable .npy file of a plain array ({error})") from error
+    return arrays
+
+
 def _read(path):
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -211,7 +233,7 @@ def _check(where, x, y, num_classes):
         raise ValueError(f"{where}: x must be numeric, got {x.dtype}")
     if not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"{where}: y must be integers, got {y.dtype}")
-    if np.issubdtype(x.dtype, np.inexact) and not np.isfinite(x).all():
+    if np.issubdtype(x.dtype, np.inexact) and not isinstance(x, np.memmap) and not np.isfinite(x).all():
         bad = np.argwhere(~np.isfinite(x))
         raise ValueError(f"{where}: x has {len(bad)} NaN or infinite values, the first at {tuple(bad[0].tolist())}")
     outside = np.flatnonzero((y < 0) | (y >= num_classes))

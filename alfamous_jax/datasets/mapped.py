@@ -1,4 +1,4 @@
-"""Rows of an `.npy` file that is larger than one device or the memory of one process, split over a mesh."""
+"""Rows of an `.npy` file or an array, more than one device or process may hold, split over the devices of a mesh."""
 
 import os
 
@@ -7,38 +7,47 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
-def split_rows(path: str | os.PathLike, mesh: Mesh, axis_name: str) -> tuple[jax.Array, jax.Array]:
+def split_rows(
+    source: str | os.PathLike | np.ndarray,
+    mesh: Mesh,
+    axis_name: str,
+    rows: np.ndarray | None = None,
+    dtype: np.dtype | None = None,
+) -> tuple[jax.Array, jax.Array]:
     """The rows of a file in equal shares over a mesh axis; a process reads those of its own devices and no others.
 
     Args:
-      path: an `.npy` file of N rows, not pickled; it is mapped into memory.
+      source: an `.npy` file, not pickled, which is mapped into memory; or an array, which may be such a map.
       mesh: the devices, of one process or many.
       axis_name: the axis to split the rows over, of P devices.
+      rows: the N rows to take [N], in the order wanted; all of them if not given.
+      dtype: of the numbers on the devices; if not given, as in the file, those of 64 bits as 32 unless JAX is told
+        otherwise.
 
     Returns:
-      the rows, padded with zeros to N' = the next multiple of P [N', ...], and which of them are in the file [N'],
-      both with the sharding that `shard_map` takes. Numbers of 64 bits become 32 unless JAX is told otherwise.
+      the rows, padded with zeros to N' = the next multiple of P [N', ...], and which of them are real [N'], both with
+      the sharding that `shard_map` takes.
 
     Raises:
-      ValueError: the file holds a single number.
+      ValueError: the source holds a single number.
     """
-    stored = np.load(path, mmap_mode="r")
+    stored = source if isinstance(source, np.ndarray) else np.load(source, mmap_mode="r")
     if stored.ndim == 0:
-        raise ValueError(f"{path} holds a single number, not rows")
-    num_devices = mesh.shape[axis_name]
-    size = -(-len(stored) // num_devices) * num_devices
+        raise ValueError(f"{source} holds a single number, not rows")
+    num_rows, num_devices = len(stored if rows is None else rows), mesh.shape[axis_name]
+    size = -(-num_rows // num_devices) * num_devices
     sharding = NamedSharding(mesh, PartitionSpec(axis_name))
-    dtype = jax.dtypes.canonicalize_dtype(stored.dtype)
+    dtype = dtype or jax.dtypes.canonicalize_dtype(stored.dtype)
 
     def share(index):
         start, stop, _ = index[0].indices(size)
-        rows = np.zeros((stop - start, *stored.shape[1:]), dtype)
-        found = stored[start:stop]
-        rows[: len(found)] = found
-        return rows
+        found = stored[start:stop] if rows is None else stored[rows[start:stop]]
+        padded = np.zeros((stop - start, *stored.shape[1:]), dtype)
+        padded[: len(found)] = found
+        return padded
 
     def real(index):
-        return np.arange(*index[0].indices(size)) < len(stored)
+        return np.arange(*index[0].indices(size)) < num_rows
 
     shape = (size, *stored.shape[1:])
     return (

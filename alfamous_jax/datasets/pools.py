@@ -112,11 +112,14 @@ def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
       dataset: with `scaling` "feature" each feature has its own mean and deviation; with "channel" all places
-        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own.
+        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own; with
+        "none" both parts come back as they are.
 
     Returns:
       x_train, x_test in float32. What never varies becomes 0.
     """
+    if dataset.scaling == "none":
+        return dataset.x_train, dataset.x_test
     exact = np.float64 if dataset.scaling == "feature" else np.float32  # images would take gigabytes in float64
     mean, deviation = (moment.astype(exact) for moment in moments(dataset))
     parts = dataset.x_train, dataset.x_test
@@ -133,6 +136,8 @@ def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
       two float64 arrays of the shape of a row, of its channels, or of no axes.
     """
     x = dataset.x_train
+    if dataset.scaling == "none":
+        return np.zeros(()), np.ones(())
     if dataset.scaling == "feature":
         return x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
     axes = tuple(range(x.ndim - (x.ndim == 4)))
