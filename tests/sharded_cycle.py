@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from pools import Problem
-from sharded_selector import collectives
 
 from alfamous_jax import cycle, diversity, laplace
 from alfamous_jax.datasets import split_rows
+from experiments.hlo import collectives
 
 N, K, D, BUDGET = 64, 3, 5, 8
 KEY = jax.random.key(3)

@@ -1,7 +1,6 @@
 """Selects batches from a pool whose rows are split over all devices and from the same pool on one; prints JSON."""
 
 import json
-import re
 from functools import partial
 
 import jax
@@ -10,11 +9,11 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from alfamous_jax import balance_lp
+from experiments.hlo import collectives
 from experiments.instances import generate
 
 LAM = 0.5
 POOLS = [(16384, 10, 100), (2400, 10, 1500)]
-COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
 
 
 def problem(family, rows, classes, budget):
@@ -26,14 +25,6 @@ def problem(family, rows, classes, budget):
     available = ~np.isin(np.arange(rows), out[:7])
     available[: first if family == "B" else 0] = False
     return instance, available
-
-
-def collectives(text):
-    """Kind, shapes and name of every collective in a compiled program."""
-    for line in text.splitlines():
-        if found := COLLECTIVE.search(line):
-            shapes = re.findall(r"(\w+)\[([\d,]*)\]", found[1])
-            yield found[2], shapes, re.search(r'op_name="([^"]*)"', line)[1]
 
 
 def main():
