@@ -6,7 +6,8 @@ import json
 import pathlib
 import shutil
 
-from experiments import files, logs
+from experiments import files
+from experiments.environment import environment
 
 WRITTEN = (
     "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png", "lambda.png",
@@ -50,7 +51,7 @@ def claim(workdir: pathlib.Path, config: dict, data: dict[str, int], *, resume: 
         if config_path.exists():
             _same_config(config_path, config)
         else:
-            files.write_json(workdir / "environment.json", logs.environment() | {"data": data})
+            files.write_json(workdir / "environment.json", environment() | {"data": data})
             files.write_json(config_path, config)
         yield
 
