@@ -73,7 +73,8 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
 
     Args:
       posterior: mean [K, D], covariance [D, D].
-      phi: pool features [N, D].
+      phi: pool features [N, D], float32 or bfloat16, which halves what a label reads; all else stays float32, and
+        posterior and pool are those of the features as rounded.
       available: rows that may be queried [N].
       counts: labels known of each class [K].
 
@@ -158,7 +159,8 @@ def update(
       the state for the next query.
     """
     usable = _usable(indices, labels, state.counts.shape[0])
-    rows = jnp.where(usable[:, None], collectives.take(phi, indices, axis_name), 0.0)
+    rows = collectives.take(phi, indices, axis_name).astype(state.posterior.cov.dtype)
+    rows = jnp.where(usable[:, None], rows, 0.0)
     posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
     logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
     return PoolState(posterior, logits, variance, *_reveal(state, indices, labels, usable, axis_name))
@@ -252,6 +254,7 @@ def acquire(
             state, jax.random.clone(key), utility=utility, lam=lam, num=minibatch, axis_name=axis_name
         )
         answers, rows = collectives.take((labels, phi), indices, axis_name)
+        rows = rows.astype(base_cov.dtype)
         revealed = jnp.where(indices >= 0, answers, -1)
         usable = _usable(indices, revealed, num_classes)
         rows = jnp.where(usable[:, None], rows, 0.0)

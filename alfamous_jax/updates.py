@@ -12,7 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.laplace import HIGHEST, Posterior, curvature
+from alfamous_jax.laplace import HIGHEST, Posterior, curvature, pool_dot
 
 
 class Gain(NamedTuple):
@@ -100,7 +100,7 @@ def refresh(logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change:
     Args:
       logits: pool logits before [N, K].
       variance: pool variances before [N].
-      pool_phi: pool features [N, D].
+      pool_phi: pool features [N, D], see `laplace.pool_dot` for their dtype.
       change: the gain of one label, or a stack of n gains from `update_many`, absorbed in one pass.
 
     Returns:
@@ -110,7 +110,7 @@ def refresh(logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change:
     columns, steps, shrinks = (
         jnp.reshape(x, (-1, *x.shape[x.ndim - r :])) for x, r in zip(change, (1, 1, 0), strict=True)
     )
-    overlap = jnp.dot(pool_phi, columns.T, precision=HIGHEST)
+    overlap = pool_dot(pool_phi, columns.T)
     logits = logits + jnp.dot(overlap, steps, precision=HIGHEST)
     variance = variance - jnp.dot(overlap**2, shrinks, precision=HIGHEST)
     return logits, jnp.maximum(variance, 0.0)
