@@ -3,7 +3,6 @@
 --config.FIELD=VALUE changes a field, --resume goes on after an interruption, --overwrite starts again.
 """
 
-import os
 import pathlib
 import sys
 
@@ -12,13 +11,19 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import check, command_line, logs, loop, problem, report, strategies, workdir, workers
+from experiments import check, command_line, compile_cache, engines, logs, loop, problem, report, strategies, workdir
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
+from experiments.engines import LOCAL, Settings
 from experiments.summary import load_records
 
 
 def run(
-    config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool = False, overwrite: bool = False
+    config: ConfigDict | dict,
+    folder: str | pathlib.Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    settings: Settings = LOCAL,
 ) -> list[dict]:
     """Runs every strategy of a config under every seed and writes the report.
 
@@ -27,17 +32,19 @@ def run(
       folder: the workdir.
       resume: go on with the run there, if there is one.
       overwrite: delete the run there first.
+      settings: on which engine, and how; by default in processes of this machine.
 
     Returns:
       the records of `metrics.jsonl`.
 
     Raises:
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
-      RuntimeError: a worker process failed; what was done is kept.
+      RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
     config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
     folder = pathlib.Path(folder)
     check.check_config(config)
+    engines.check(settings)
     frozen = FrozenConfigDict(config)
     dataset = problem.load_dataset(frozen)
     check.check_inputs(config, dataset.x_train.shape[1:])
@@ -54,12 +61,11 @@ def run(
         checkpoints = folder / "checkpoints"
         _refuse_other_groups(checkpoints, groups)
         with logs.Recorder(folder, config, Console()) as recorder:
-            if together:
+            if together and settings.engine == "local":
                 for group in groups:
                     loop.run_lanes(frozen, group, checkpoints, recorder.add)
             else:
-                num_workers = min(config["workers"] or _num_cores(), len(groups))
-                workers.run_groups(config, groups, checkpoints, num_workers, recorder.add)
+                engines.run_groups(config, groups, folder, settings, recorder.add)
         report.write_report(folder)
     return load_records(folder)
 
@@ -69,7 +75,9 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     try:
-        records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
+        settings = engines.settings()
+        compile_cache.use(settings.compile_cache)
+        records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -80,14 +88,10 @@ def main(argv: list[str]) -> None:
 
 def _refuse_other_groups(checkpoints, groups):
     """Lanes done in processes cannot go on under vmap, nor the other way round."""
-    names = {loop.group_name(group) for group in groups}
+    names = {strategies.group_name(group) for group in groups}
     for path in sorted(checkpoints.iterdir()) if checkpoints.exists() else []:
         if path.name not in names:
             raise ValueError(f"{path}: was written under another config.parallel or on another kind of device")
-
-
-def _num_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":
