@@ -56,7 +56,7 @@ def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
                     workers[connection] = Worker(process, cores, waiting.popleft())
                     _send(connection, workers[connection].unit)
                 else:
-                    connection.close()  # which ends the worker
+                    process.terminate()
             yield
     finally:
         for worker in workers.values():
