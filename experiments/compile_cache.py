@@ -11,17 +11,17 @@ MIN_COMPILE_S = 0.5  # what compiles faster is not worth a file
 
 
 def default_folder() -> str:
-    """ALFAMOUS_COMPILE_CACHE, else JAX's own variable, else a folder of this user."""
+    """ALFAMOUS_COMPILE_CACHE, else nothing where JAX's own variable is set, else a folder of this user."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    names = ("ALFAMOUS_COMPILE_CACHE", "JAX_COMPILATION_CACHE_DIR")
-    return next((os.environ[name] for name in names if name in os.environ), f"{cache}/alfamous_jax/xla")
+    own = "" if "JAX_COMPILATION_CACHE_DIR" in os.environ else f"{cache}/alfamous_jax/xla"
+    return os.environ.get("ALFAMOUS_COMPILE_CACHE", own)
 
 
 def use(folder: str) -> None:
     """Has this process read and write compiled programs in a folder; "" leaves JAX as it is.
 
     Machines that share the folder share programs only with their like: a program compiled for one CPU may
-    hold instructions that another lacks.
+    hold instructions that another lacks. What another process has half written is compiled again, with a warning.
     """
     if folder:
         path = pathlib.Path(folder).expanduser() / _machine()

@@ -8,12 +8,14 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from absl import flags
+from ml_collections import FrozenConfigDict
 
-from experiments import compile_cache, slurm_engine, units, workers
+from experiments import compile_cache, loop, slurm_engine, units, workers
 from experiments.strategies import Lane
 from experiments.units import Unit
 
@@ -57,7 +59,9 @@ def check(settings: Settings) -> None:
     for field, owner in (("ray_address", "ray"), ("slurm", "slurm")):
         if getattr(settings, field) and engine != owner:
             raise ValueError(f"--{field}: is for --engine={owner}, got --engine={engine}")
-    slurm_engine.parameters(settings.slurm)
+    asked = slurm_engine.parameters(settings.slurm)
+    if engine == "slurm" and asked.get("cluster") != "local" and shutil.which("sbatch") is None:
+        raise ValueError("--engine=slurm: no sbatch on this machine; start the run where jobs can be submitted")
 
 
 def run_groups(
@@ -102,6 +106,14 @@ def run_groups(
             f"{todo[0].path}: the unit is done, but its last cycle is not there; "
             "is the workdir on a file system that all workers see?"
         )
+
+
+def run_here(config: FrozenConfigDict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, on_cycle) -> None:
+    """Runs groups of lanes one after the other in this process, which holds the device; arguments as above."""
+    slurm_engine.cancel_left(folder)
+    for unit in units.make_units(groups, folder.absolute(), ""):
+        with units.held(unit):
+            loop.run_lanes(config, unit.lanes, folder / "checkpoints", on_cycle)
 
 
 def _start(todo: list[Unit], config: dict, settings: Settings) -> Iterator[None]:

@@ -55,7 +55,11 @@ def _connect(address, num_workers):
     root = str(pathlib.Path(__file__).parents[1])
     variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    own = {} if address else {"num_cpus": num_workers or None, "include_dashboard": False}
+    own = (
+        {}
+        if address
+        else {"num_cpus": num_workers or None, "include_dashboard": False, "object_store_memory": 100 << 20}
+    )
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with warnings.catch_warnings():

@@ -11,7 +11,7 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import check, command_line, compile_cache, engines, logs, loop, problem, report, strategies, workdir
+from experiments import check, command_line, compile_cache, engines, logs, problem, report, strategies, workdir
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import LOCAL, Settings
 from experiments.summary import load_records
@@ -58,12 +58,10 @@ def run(
     num_rows = len(dataset.y_train) + len(dataset.y_test)
     data = {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
     with workdir.claim(folder, config, data, resume=resume, overwrite=overwrite):
-        checkpoints = folder / "checkpoints"
-        _refuse_other_groups(checkpoints, groups)
+        _refuse_other_groups(folder / "checkpoints", groups)
         with logs.Recorder(folder, config, Console()) as recorder:
             if together and settings.engine == "local":
-                for group in groups:
-                    loop.run_lanes(frozen, group, checkpoints, recorder.add)
+                engines.run_here(frozen, groups, folder, recorder.add)
             else:
                 engines.run_groups(config, groups, folder, settings, recorder.add)
         report.write_report(folder)

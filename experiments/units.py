@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import traceback
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ml_collections import FrozenConfigDict
@@ -54,7 +55,8 @@ class Outcome(NamedTuple):
 def make_units(groups: list[tuple[Lane, ...]], folder: pathlib.Path, compile_cache: str) -> list[Unit]:
     """The units of a run whose `config.json` is written."""
     (folder / LANES).mkdir(exist_ok=True)
-    return [Unit(str(folder), _digest(folder), os.getcwd(), tuple(group), compile_cache) for group in groups]
+    digest, cwd = _digest(folder), os.getcwd()
+    return [Unit(str(folder), digest, cwd, tuple(group), compile_cache) for group in groups]
 
 
 def work(unit: Unit) -> Outcome:
@@ -113,6 +115,16 @@ def busy(folder: pathlib.Path) -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def held(unit: Unit) -> Iterator[None]:
+    """Holds a unit for this process; waits for a worker that an earlier part of the run left at it."""
+    with unit.path.with_suffix(".lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        print(platform.node(), os.getpid(), file=lock, flush=True)
+        yield
+
+
 def _work(unit):
     folder = pathlib.Path(unit.folder)
     if not (folder / "config.json").is_file() or _digest(folder) != unit.digest:
@@ -129,7 +141,7 @@ def _work(unit):
 
     compile_cache.use(unit.compile_cache)
     config = FrozenConfigDict(files.read_json(folder / "config.json"))
-    with _held(unit.path.with_suffix(".lock")):
+    with held(unit):
         _drop_half_line(unit.path)
         loop.run_lanes(
             config,
@@ -137,16 +149,6 @@ def _work(unit):
             folder / "checkpoints",
             lambda records, timing: files.append_json_line(unit.path, {"records": records, "timing": timing}),
         )
-
-
-@contextlib.contextmanager
-def _held(path):
-    """Holds a unit for this process; waits for a worker that an earlier part of the run left at it."""
-    with path.open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        print(platform.node(), os.getpid(), file=lock, flush=True)
-        yield
 
 
 def _drop_half_line(path):

@@ -190,7 +190,7 @@ def test_records_in_any_order_and_twice_give_the_same_file(finished, tmp_path):
 
 def test_a_workdir_with_units_at_work_is_not_overwritten(tmp_path):
     (unit,) = units_of(tmp_path, tiny(seeds=1))
-    with units._held(unit.path.with_suffix(".lock")):
+    with units.held(unit):
         with pytest.raises(
             ValueError, match=rf"us-seed0 \(.* {os.getpid()}\) is still at work on the run there; end it"
         ):
@@ -204,13 +204,13 @@ def test_a_workdir_with_units_at_work_is_not_overwritten(tmp_path):
 def test_a_unit_waits_for_the_worker_that_has_it(tmp_path):
     """What an earlier part of a run left at work is not done a second time beside it."""
     (unit,) = units_of(tmp_path, tiny(seeds=1))
-    path, entered = unit.path.with_suffix(".lock"), []
+    entered = []
 
     def second():
-        with units._held(path):
+        with units.held(unit):
             entered.append(True)
 
-    with units._held(path):
+    with units.held(unit):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)
@@ -230,6 +230,17 @@ def test_compiled_programs_are_kept_where_the_flag_says(tmp_path):
     assert any(path.name.startswith("jit_alone") for path in machine.glob("*-cache")), "the worker wrote nothing"
 
 
+def test_where_compiled_programs_are_kept(monkeypatch):
+    for name in ("ALFAMOUS_COMPILE_CACHE", "JAX_COMPILATION_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert compile_cache.default_folder() == "/cache/alfamous_jax/xla"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/jax")
+    assert compile_cache.default_folder() == "", "JAX's own setting is overruled"
+    monkeypatch.setenv("ALFAMOUS_COMPILE_CACHE", "/own")
+    assert compile_cache.default_folder() == "/own"
+
+
 def test_no_folder_leaves_jax_as_it_is():
     before = jax.config.jax_compilation_cache_dir
     compile_cache.use("")
@@ -239,12 +250,15 @@ def test_no_folder_leaves_jax_as_it_is():
 REFUSED = {
     "engine": (Settings(engine="cloud"), "--engine: expected one of local, ray, slurm, got 'cloud'"),
     "ray without Ray": (Settings(ray_address="head:6379"), "--ray_address: is for --engine=ray, got --engine=local"),
+    "no SLURM": (Settings(engine="slurm"), "--engine=slurm: no sbatch on this machine"),
     "slurm without SLURM": (Settings(slurm="time=3"), "--slurm: is for --engine=slurm, got --engine=local"),
 }
 
 
 @pytest.mark.parametrize("settings, message", REFUSED.values(), ids=REFUSED)
-def test_settings_that_cannot_work_write_nothing(tmp_path, settings, message):
+def test_settings_that_cannot_work_write_nothing(tmp_path, settings, message, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(engines.PACKAGES, "slurm", "json")  # installed everywhere
     with pytest.raises(ValueError, match=message):
         run(tiny(), tmp_path / "run", settings=settings)
     assert not (tmp_path / "run").exists()
