@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pathlib
 import shutil
+import socket
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ def check(settings: Settings) -> None:
     """Refuses what cannot work, before anything is written.
 
     Raises:
-      ValueError: an unknown engine, one that is not installed, a flag of another engine or a bad --slurm.
+      ValueError: an unknown engine, one that is not installed, a flag of another engine a bad --slurm, or a cluster that does not answer.
     """
     engine, package = settings.engine, PACKAGES.get(settings.engine)
     if engine not in PACKAGES:
@@ -60,6 +61,8 @@ def check(settings: Settings) -> None:
         if getattr(settings, field) and engine != owner:
             raise ValueError(f"--{field}: is for --engine={owner}, got --engine={engine}")
     asked = slurm_engine.parameters(settings.slurm)
+    if engine == "ray":
+        _refuse_absent(settings.ray_address or os.environ.get("RAY_ADDRESS", ""))
     if engine == "slurm" and asked.get("cluster") != "local" and shutil.which("sbatch") is None:
         raise ValueError("--engine=slurm: no sbatch on this machine; start the run where jobs can be submitted")
 
@@ -114,6 +117,17 @@ def run_here(config: FrozenConfigDict, groups: list[tuple[Lane, ...]], folder: p
     for unit in units.make_units(groups, folder.absolute(), ""):
         with units.held(unit):
             loop.run_lanes(config, unit.lanes, folder / "checkpoints", on_cycle)
+
+
+def _refuse_absent(address):
+    """Ray itself takes a minute to say that nobody answers."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdigit():
+        return  # "auto", or ray://HOST:PORT
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"--ray_address: nothing answers at {address!r} ({error})") from None
 
 
 def _start(todo: list[Unit], config: dict, settings: Settings) -> Iterator[None]:

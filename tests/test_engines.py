@@ -250,6 +250,10 @@ def test_no_folder_leaves_jax_as_it_is():
 REFUSED = {
     "engine": (Settings(engine="cloud"), "--engine: expected one of local, ray, slurm, got 'cloud'"),
     "ray without Ray": (Settings(ray_address="head:6379"), "--ray_address: is for --engine=ray, got --engine=local"),
+    "no such cluster": (
+        Settings(engine="ray", ray_address="localhost:1"),
+        "--ray_address: nothing answers at 'localhost:1'",
+    ),
     "no SLURM": (Settings(engine="slurm"), "--engine=slurm: no sbatch on this machine"),
     "slurm without SLURM": (Settings(slurm="time=3"), "--slurm: is for --engine=slurm, got --engine=local"),
 }
@@ -258,7 +262,8 @@ REFUSED = {
 @pytest.mark.parametrize("settings, message", REFUSED.values(), ids=REFUSED)
 def test_settings_that_cannot_work_write_nothing(tmp_path, settings, message, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setitem(engines.PACKAGES, "slurm", "json")  # installed everywhere
+    for engine in ("ray", "slurm"):
+        monkeypatch.setitem(engines.PACKAGES, engine, "json")  # installed everywhere
     with pytest.raises(ValueError, match=message):
         run(tiny(), tmp_path / "run", settings=settings)
     assert not (tmp_path / "run").exists()
