@@ -50,7 +50,8 @@ def check(settings: Settings) -> None:
     """Refuses what cannot work, before anything is written.
 
     Raises:
-      ValueError: an unknown engine, one that is not installed, a flag of another engine a bad --slurm, or a cluster that does not answer.
+      ValueError: an unknown engine, one that is not installed, a flag of another engine, a bad --slurm, or no cluster
+        that answers.
     """
     engine, package = settings.engine, PACKAGES.get(settings.engine)
     if engine not in PACKAGES:
