@@ -32,6 +32,8 @@ setup(
     ],
     extras_require={
         "experiments": EXPERIMENTS,
+        "ray": ["ray>=2.9"],
+        "slurm": ["submitit>=1.5"],
         "data": ["importlib_resources", "tensorflow-datasets>=4.9.9"],
         "test": [*EXPERIMENTS, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.7", "scikit-learn>=1.5"],
     },

@@ -21,6 +21,8 @@ class Recorder:
         self._records: dict[tuple, dict] = {}
         self._order = {name: i for i, name in enumerate(config["strategies"])}
         self._keep(files.read_json_lines(folder / "metrics.jsonl"))
+        self._shown: set[tuple] = set()
+        self._timed = {_cycle(timing) for timing in files.read_json_lines(folder / "timings.jsonl")}
         self._bar = progress(console)
         cycles = range(config["cycles"] + 1)
         lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
@@ -37,20 +39,23 @@ class Recorder:
         self._write()
 
     def add(self, records: list[dict], timing: dict | None) -> None:
-        """Takes the records of a cycle; `metrics.jsonl` follows every few seconds."""
-        self._keep(records)
-        for record in records:
+        """Takes the records of a cycle, once or again; `metrics.jsonl` follows every few seconds."""
+        for key in sorted(self._keep(records) - self._shown):
+            self._shown.add(key)
+            record = self._records[key]
             lane = f"{record['strategy']} seed {record['seed']}"
             text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
             self._bar.update(self._task, advance=record["num_labelled"], description=text)
-        if timing is not None:
+        if timing is not None and _cycle(timing) not in self._timed:
+            self._timed.add(_cycle(timing))
             files.append_json_line(self._folder / "timings.jsonl", timing)
         if time.monotonic() - self._last_write > WRITE_EVERY_S:
             self._write()
 
     def _keep(self, records):
-        for record in records:
-            self._records[self._order[record["strategy"]], record["seed"], record["cycle"]] = record
+        new = {(self._order[record["strategy"]], record["seed"], record["cycle"]): record for record in records}
+        self._records |= new
+        return new.keys()
 
     def _write(self):
         if not self._records:
@@ -71,3 +76,7 @@ def progress(console: Console) -> Progress:
         console=console,
         disable=not console.is_terminal,
     )
+
+
+def _cycle(timing):
+    return timing["strategy"], tuple(timing["seeds"]), timing["cycle"]

@@ -13,19 +13,11 @@ from ml_collections import FrozenConfigDict
 
 from experiments import checkpoint, problem
 from experiments.programs import build_programs
-from experiments.strategies import NETWORKS, Lane, lam_of, scheme_of, strategy
+from experiments.strategies import NETWORKS, Lane, group_name, lam_of, scheme_of, strategy
 
 SWITCH = ("cs-svm", "network-th")  # where a lane that may switch starts, and where it ends
 VALIDATION = 1_000_000  # streams of the cross-validation lie beyond those of the cycles
 OnCycle = Callable[[list[dict], dict | None], None]
-
-
-def group_name(lanes: tuple[Lane, ...]) -> str:
-    """Name of a group's checkpoint folder."""
-    strategies = dict.fromkeys(lane.strategy for lane in lanes)
-    seeds = sorted({lane.seed for lane in lanes})
-    span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
-    return f"{'+'.join(strategies)}-seed{span}"
 
 
 def kind_of(scheme: str) -> str:

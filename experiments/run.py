@@ -3,7 +3,6 @@
 --config.FIELD=VALUE changes a field, --resume goes on after an interruption, --overwrite starts again.
 """
 
-import os
 import pathlib
 import sys
 
@@ -12,13 +11,31 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import check, command_line, distributed, logs, loop, problem, report, strategies, workdir, workers
+from experiments import (
+    check,
+    command_line,
+    compile_cache,
+    distributed,
+    engines,
+    logs,
+    loop,
+    problem,
+    report,
+    strategies,
+    workdir,
+)
 from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
+from experiments.engines import LOCAL, Settings
 from experiments.summary import load_records
 
 
 def run(
-    config: ConfigDict | dict, folder: str | pathlib.Path, *, resume: bool = False, overwrite: bool = False
+    config: ConfigDict | dict,
+    folder: str | pathlib.Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    settings: Settings = LOCAL,
 ) -> list[dict]:
     """Runs every strategy of a config under every seed and writes the report.
 
@@ -27,17 +44,22 @@ def run(
       folder: the workdir.
       resume: go on with the run there, if there is one.
       overwrite: delete the run there first.
+      settings: on which engine, and how; by default in processes of this machine.
 
     Returns:
       the records of `metrics.jsonl`; nothing in a process other than the first of several.
 
     Raises:
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
-      RuntimeError: a worker process failed; what was done is kept.
+      RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
     config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
     folder = pathlib.Path(folder)
     check.check_config(config)
+    engines.check(settings)
+    split = config["parallel"] == "pool"
+    if split and settings.engine != "local":
+        raise ValueError(f"--engine: a pool that is split is run by --distributed, got {settings.engine!r}")
     frozen = FrozenConfigDict(config)
     dataset = problem.load_dataset(frozen)
     check.check_inputs(config, dataset.x_train.shape[1:])
@@ -51,17 +73,16 @@ def run(
     num_rows = len(dataset.y_train) + len(dataset.y_test)
     data = {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
     with distributed.on_first(workdir.claim(folder, config, data, resume=resume, overwrite=overwrite)):
-        checkpoints = folder / "checkpoints"
-        _refuse_other_groups(checkpoints, groups)
+        _refuse_other_groups(folder / "checkpoints", groups)
         if not distributed.is_first():
-            _run_here(frozen, groups, checkpoints, lambda *_: None)
+            for group in groups:
+                loop.run_lanes(frozen, group, folder / "checkpoints", lambda *_: None)
             return []
         with logs.Recorder(folder, config, Console()) as recorder:
-            if together or config["parallel"] == "pool":
-                _run_here(frozen, groups, checkpoints, recorder.add)
+            if split or (together and settings.engine == "local"):
+                engines.run_here(frozen, groups, folder, recorder.add)
             else:
-                num_workers = min(config["workers"] or _num_cores(), len(groups))
-                workers.run_groups(config, groups, checkpoints, num_workers, recorder.add)
+                engines.run_groups(config, groups, folder, settings, recorder.add)
         report.write_report(folder)
     return load_records(folder)
 
@@ -72,7 +93,9 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     try:
         distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
-        records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
+        settings = engines.settings()
+        compile_cache.use(settings.compile_cache)
+        records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
     except (ValueError, OSError, RuntimeError) as error:
         distributed.leave(error)
     except KeyboardInterrupt:
@@ -83,21 +106,12 @@ def main(argv: list[str]) -> None:
     print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
 
 
-def _run_here(config, groups, checkpoints, on_cycle):
-    for group in groups:
-        loop.run_lanes(config, group, checkpoints, on_cycle)
-
-
 def _refuse_other_groups(checkpoints, groups):
     """Lanes done in processes cannot go on under vmap, nor the other way round."""
-    names = {loop.group_name(group) for group in groups}
+    names = {strategies.group_name(group) for group in groups}
     for path in sorted(checkpoints.iterdir()) if checkpoints.exists() else []:
         if path.name not in names:
             raise ValueError(f"{path}: was written under another config.parallel or on another kind of device")
-
-
-def _num_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

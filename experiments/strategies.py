@@ -126,3 +126,11 @@ def groups(config: Mapping, seeds: range, together: bool) -> list[tuple[Lane, ..
         program = strategy(lane.strategy)._replace(balanced=False, scheme=scheme)
         by_program.setdefault((program, alone), []).append(lane)
     return [tuple(group) for group in by_program.values()]
+
+
+def group_name(lanes: tuple[Lane, ...]) -> str:
+    """Name of a group's files and of its checkpoint folder."""
+    strategies = dict.fromkeys(lane.strategy for lane in lanes)
+    seeds = sorted({lane.seed for lane in lanes})
+    span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+    return f"{'+'.join(strategies)}-seed{span}"

@@ -6,12 +6,12 @@ import json
 import pathlib
 import shutil
 
-from experiments import files
+from experiments import files, units
 from experiments.environment import environment
 
 WRITTEN = (
-    "checkpoints", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png", "lambda.png",
-    "minibatches.png", "history.png", "rare.png", "progress.png", "environment.json", "config.json",
+    "checkpoints", "lanes", "slurm", "metrics.jsonl", "timings.jsonl", "report.md", "curves.png", "classes.png",
+    "lambda.png", "minibatches.png", "history.png", "rare.png", "progress.png", "environment.json", "config.json",
 )  # fmt: skip
 STARTED = {"environment.json", "environment.json.tmp", "config.json.tmp"}
 LOCK = ".lock"
@@ -47,6 +47,8 @@ def claim(workdir: pathlib.Path, config: dict, data: dict[str, int], *, resume: 
         except OSError:
             raise ValueError(f"workdir {workdir}: another process is running there") from None
         if overwrite:
+            if busy := units.busy(workdir):
+                raise ValueError(f"workdir {workdir}: {busy[0]} is still at work on the run there; end it first")
             _clear(workdir)
         if config_path.exists():
             _same_config(config_path, config)

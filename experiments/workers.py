@@ -1,73 +1,81 @@
-"""Lanes side by side in processes, each on its own share of the cores."""
+"""The engine of one machine: units side by side in processes, each on its own share of the cores."""
 
+import collections
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
-import pathlib
-import queue
 import signal
 import threading
-import traceback
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from ml_collections import FrozenConfigDict
+from experiments import units
+from experiments.units import Unit
 
-from experiments.strategies import Lane
+
+class Worker(NamedTuple):
+    """A process and what it has."""
+
+    process: multiprocessing.Process
+    cores: list[int] | None
+    unit: Unit
 
 
-def run_groups(config: dict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, num_workers: int, on_cycle) -> None:
-    """Runs groups of lanes, the next one wherever a worker is free.
+def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
+    """Runs units, the next one wherever a worker is free; yields now and then, ends when all are done.
 
     A process of one thread on one core trains these small networks faster than two threads share one,
     and than `vmap` on a CPU (`python -m experiments.bench lanes` measures it).
 
     Args:
-      config: the experiment, as a dictionary.
-      groups: the work; a group is done by one worker.
-      folder: where the checkpoints go.
-      num_workers: processes at a time.
-      on_cycle: as for `loop.run_lanes`; called in this process.
+      todo: the work; a unit is done by one worker, and by another one if that is killed.
+      num_workers: processes at a time; closing the iterator ends them.
 
     Raises:
-      ValueError: what a worker refused.
-      RuntimeError: a worker failed or was killed.
+      ValueError: what a unit refused.
+      RuntimeError: a unit failed, or lost its worker too often.
     """
-    context = multiprocessing.get_context("spawn")
-    tasks, events = context.Queue(), context.Queue()
-    for group in groups:
-        tasks.put(group)
-    shares = _core_shares(num_workers)
-    workers = [
-        context.Process(target=_work, args=(config, folder, tasks, events, share), daemon=True) for share in shares
-    ]
-    for worker in workers:
-        tasks.put(None)
-        worker.start()
+    waiting, lost = collections.deque(todo), collections.Counter()
+    workers: dict[multiprocessing.connection.Connection, Worker] = {}
     try:
-        _listen(workers, events, on_cycle)
+        for cores in _core_shares(min(num_workers, len(todo))):
+            _start(workers, waiting.popleft(), cores)
+        while workers:
+            for connection in multiprocessing.connection.wait(list(workers), timeout=0.5):
+                process, cores, unit = workers.pop(connection)
+                try:
+                    units.refuse(connection.recv())
+                except (EOFError, ConnectionError):
+                    process.join()
+                    lost[unit] += 1
+                    units.refuse_lost(unit, lost[unit], f"with exit code {process.exitcode}")
+                    _start(workers, unit, cores)
+                    continue
+                if waiting:
+                    workers[connection] = Worker(process, cores, waiting.popleft())
+                    _send(connection, workers[connection].unit)
+                else:
+                    process.terminate()
+            yield
     finally:
-        for worker in workers:
-            worker.terminate()
+        for worker in workers.values():
+            worker.process.terminate()
 
 
-def _listen(workers, events, on_cycle):
-    """Handles events until every worker has said that it is done."""
-    running = len(workers)
-    while running:
-        try:
-            kind, *content = events.get(timeout=1.0)
-        except queue.Empty:
-            killed = next((worker for worker in workers if worker.exitcode), None)
-            if killed is not None:
-                raise RuntimeError(f"a worker process ended with exit code {killed.exitcode}") from None
-            continue
-        if kind == "cycle":
-            on_cycle(*content)
-        elif kind == "refused":
-            raise ValueError(content[0])
-        elif kind == "failed":
-            raise RuntimeError(f"a worker process failed:\n{content[0]}")
-        else:
-            running -= 1
+def _start(workers, unit, cores):
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, cores), daemon=True)
+    process.start()
+    theirs.close()  # so that the pipe ends where the worker does
+    workers[ours] = Worker(process, cores, unit)
+    _send(ours, unit)
+
+
+def _send(connection, unit):
+    with contextlib.suppress(ConnectionError):  # a worker that died just now is found by its pipe
+        connection.send(unit)
 
 
 def _core_shares(num_workers):
@@ -78,22 +86,15 @@ def _core_shares(num_workers):
     return [cores[i::num_workers] or [cores[i % len(cores)]] for i in range(num_workers)]
 
 
-def _work(config, folder, tasks, events, cores):
+def _serve(connection, cores):
+    """A worker's life: units come in, outcomes go out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     if cores:
-        os.sched_setaffinity(0, cores)
-    try:
-        from experiments import loop  # starts JAX, whose threads follow the cores set above
-
-        frozen = FrozenConfigDict(config)
-        while (group := tasks.get()) is not None:
-            loop.run_lanes(frozen, group, folder, lambda *content: events.put(("cycle", *content)))
-        events.put(("done",))
-    except ValueError as error:
-        events.put(("refused", str(error)))
-    except Exception:
-        events.put(("failed", traceback.format_exc()))
+        os.sched_setaffinity(0, cores)  # before JAX starts, whose threads follow
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.send(units.work(connection.recv()))
 
 
 def _end_with_parent():

@@ -3,7 +3,6 @@
 import importlib
 import itertools
 import json
-import multiprocessing
 import os
 import pathlib
 import re
@@ -20,7 +19,7 @@ from ml_collections import FrozenConfigDict
 
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
-from experiments import check, loop, paper_numbers, problem, single_stage, workers
+from experiments import check, loop, paper_numbers, problem, single_stage
 from experiments.programs import build_programs
 from experiments.run import run
 from experiments.strategies import STRATEGIES, Lane, groups
@@ -465,14 +464,6 @@ def test_two_runs_cannot_share_a_workdir(finished, tmp_path):
 def test_training_that_diverges_says_where(tmp_path):
     with pytest.raises(ValueError, match="us, seed 0, cycle 0: the training loss is not finite; lower config.learning"):
         run(tiny(learning_rate=1e30, cycles=0, seeds=1, strategies=("us",)), tmp_path / "run")
-
-
-def test_a_killed_worker_is_noticed():
-    context = multiprocessing.get_context("spawn")
-    worker = context.Process(target=os._exit, args=(3,))
-    worker.start()
-    with pytest.raises(RuntimeError, match="a worker process ended with exit code 3"):
-        workers._listen([worker], context.Queue(), lambda *event: None)
 
 
 COMMAND_LINES = {
