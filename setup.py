@@ -10,6 +10,7 @@ EXPERIMENTS = [
     "pillow>=10",
     "rich>=13",
 ]
+EXPORT = ["flatbuffers>=24"]  # which jax.export writes and reads
 
 setup(
     name="alfamous-jax",
@@ -34,7 +35,8 @@ setup(
         "experiments": EXPERIMENTS,
         "ray": ["ray>=2.9"],
         "slurm": ["submitit>=1.5"],
+        "export": EXPORT,
         "data": ["importlib_resources", "tensorflow-datasets>=4.9.9"],
-        "test": [*EXPERIMENTS, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.7", "scikit-learn>=1.5"],
+        "test": [*EXPERIMENTS, *EXPORT, "hypothesis>=6", "pytest>=8", "pytest-xdist>=3.7", "scikit-learn>=1.5"],
     },
 )

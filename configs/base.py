@@ -49,6 +49,7 @@ def get_base() -> ConfigDict:
     config.vabal.num_samples = 100
     config.vabal.likelihood = "exp"  # "inverse", "loss"
     config.vabal.prior_from = "labelled"  # "available"
+    config.pool_dtype = "float32"  # of the pool's random features; "bfloat16" halves what a label reads on a GPU or TPU
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
     # Network

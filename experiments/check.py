@@ -92,6 +92,7 @@ RULES = (
     (("head",), "'sngp' or 'linear'", lambda v: v in ("sngp", "linear")),
     (("augment",), "'none', 'affine' or 'flip_and_crop'", lambda v: v in ("none", "affine", "flip_and_crop")),
     (("profile",), "'step', 'exponential' or 'transfer'", lambda v: v in ("step", "exponential", "transfer")),
+    (("pool_dtype",), "'float32' or 'bfloat16'", lambda v: v in ("float32", "bfloat16")),
     (("scheme",), f"one of {', '.join(SCHEMES)}", lambda v: v in SCHEMES),
     (
         ("minority",),
@@ -159,6 +160,10 @@ def check_config(config: dict) -> None:
             raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
         if strategy(name).method == "mc_dropout" and not config["dropout"]:
             raise ValueError(f"config.dropout: {name!r} needs a rate above 0")
+        if config["pool_dtype"] != "float32" and strategy(name).method != "cycle":
+            raise ValueError(
+                f"config.pool_dtype: only strategies of the cycle take {config['pool_dtype']!r}, not {name!r}"
+            )
         _check_scheme(config, name)
         if config["parallel"] == "pool":
             _check_split(config, name)

@@ -134,7 +134,7 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             outputs = model.apply(variables, seen[chunk])
             hidden = outputs.features if setting.method in selectors.NEEDS_FEATURES else None
             return (
-                outputs.phi,
+                outputs.phi.astype(config.pool_dtype),
                 hidden,
                 outputs.stages[-selectors.NUM_STAGES :] if setting.method in selectors.NEEDS_STAGES else None,
             )
@@ -147,8 +147,9 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             draws = {"model": model, "num_samples": config.num_samples}
             samples = train.mc_dropout(samples_key, variables, seen, rows, **draws)
         mean = head_mean(variables)
+        known_phi = collectives.take(phi, known_rows, axis_name)
         if scheme.has_posterior:
-            posterior = laplace.fit(mean, collectives.take(phi, known_rows, axis_name), known, config.ridge)
+            posterior = laplace.fit(mean, known_phi.astype(mean.dtype), known, config.ridge)
         else:  # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
             posterior = Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))
         inputs = data.inputs.reshape(len(data.inputs), -1) if config.backbone in FLAT else data.inputs

@@ -8,6 +8,7 @@ arrays as large as those of the program.
 
 import pathlib
 import time
+from collections import Counter
 from typing import Any, NamedTuple
 
 import jax
@@ -133,6 +134,7 @@ def draw(rows: dict[str, dict], path: pathlib.Path) -> None:
       rows: those of the bench command; the ones without a limit are left out.
       path: the image to write.
     """
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     rows = {name: row for name, row in rows.items() if "limit_s" in row}
@@ -146,10 +148,13 @@ def draw(rows: dict[str, dict], path: pathlib.Path) -> None:
     rate = max(row["rate_GFLOPs"] for row in rows.values())
     for speed, style in ((fastest, ":"), (slowest, "-")):
         axes.plot(ends, np.minimum(ends * speed, rate), color="#000000", linestyle=style, label=f"{speed:.0f} GB/s")
+    beside = Counter()  # how many numbers stand to the right of points of one intensity
     for number, (name, row) in enumerate(rows.items(), 1):
-        reached = row["flops"] / row["median_s"] / 1e9
-        axes.plot(intensity[name], reached, "o", color=f"C{number % 10}", label=f"{number}  {name}")
-        axes.annotate(str(number), (intensity[name], reached), (4, 3 + 7 * (number % 2)), textcoords="offset points")
+        reached, cluster = row["flops"] / row["median_s"] / 1e9, round(2 * np.log10(intensity[name]))
+        color = colormaps["tab20"]((number - 1) % 20)
+        axes.plot(intensity[name], reached, "o", color=color, label=f"{number}  {name}: {row['fraction']:.0%}")
+        place, beside[cluster] = (6 + 15 * beside[cluster], -3), beside[cluster] + 1
+        axes.annotate(str(number), (intensity[name], reached), place, textcoords="offset points", color=color)
     axes.set_ylabel(f"GFLOP/s (a product of matrices: {rate:.0f})")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=150)

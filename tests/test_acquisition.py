@@ -143,6 +143,13 @@ class TestBaldGaussian:
         assert (np.diff(score, axis=0) > 0).all()
         assert score.min() == 0 and score.max() < np.log(num_classes)
 
+    def test_a_long_pool_is_taken_in_blocks(self):
+        """Of 2 blocks and a bit; every row is on its own, wherever it lies."""
+        rows = np.arange(2 * acquisition.CACHED_ROWS + 3)
+        logits, variance = self.logits[rows % 40], self.variance[rows % 40]
+        alone = np.asarray(bald_gaussian(self.logits, self.variance))
+        np.testing.assert_allclose(bald_gaussian(logits, variance), alone[rows % 40], rtol=1e-5, atol=1e-6)
+
     def test_does_not_depend_on_the_order_of_classes_or_a_shift(self):
         score = bald_gaussian(self.logits, self.variance)
         permuted = bald_gaussian(self.logits[:, [3, 1, 4, 0, 5, 2]], self.variance)

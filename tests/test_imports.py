@@ -17,6 +17,7 @@ LAYERS = [
     {"lp_relaxation", "minority", "centroids"},
     {"balance_lp", "single_stage"},
     {"cycle"},
+    {"exported"},
     {"models"},
     {"train", "vae"},
     {"datasets", "vaal", "stage_vae"},
