@@ -7,8 +7,9 @@ JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU an
 constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
-    python -m experiments.bench lanes | training | vabal | highs
-                                 against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy)
+    python -m experiments.bench lanes | training | vabal | highs | export
+                                 against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy),
+                                 tracing in every process
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`experiments.bench lanes | training | vabal | highs`: against other ways of doing the same."""
+"""`experiments.bench lanes | training | vabal | highs | export`: against other ways of doing the same."""
 
 import argparse
 import pathlib
@@ -57,6 +57,13 @@ def vabal(args: argparse.Namespace) -> dict:
     return {"draws": args.draws, **module.measure(args, steady)}
 
 
+def export(args: argparse.Namespace) -> dict:
+    """A cycle from an exported artefact against tracing it, each in a fresh process."""
+    from experiments import bench_export as module
+
+    return {"rows": module.measure(args)}
+
+
 def show(result: dict) -> None:
     """Prints a result: a line for each field, a table of its rows."""
     for name, value in result.items():
@@ -74,4 +81,4 @@ def show(result: dict) -> None:
         show(result["greedy"])
 
 
-OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs}
+OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs, "export": export}

@@ -169,3 +169,13 @@ def test_highs(tmp_path):
         assert row["median_s"] > 0 and row["highs_s"] > 0 and row["speedup"] == row["highs_s"] / row["median_s"]
         assert 0 <= row["bound_error"] < 1e-5
         assert 0 <= row["gap"] <= min(row["greedy_gap"], row["top_utility_gap"], row["rounded_gap"]) + 1e-6
+
+
+def test_export(tmp_path):
+    path = tmp_path / "bench.json"
+    command("export", *TINY, f"--json={path}")
+    rows = json.loads(path.read_text())["rows"]
+    assert rows.keys() == {"live", "artefact"}
+    for row in rows.values():
+        phases = row["import_s"] + row["trace_s"] + row["compile_s"] + row["call_s"]
+        assert 0 < phases < row["total_s"]
