@@ -28,7 +28,6 @@ def measure(args, repeats: int = 3) -> dict[str, dict]:
     Raises:
       RuntimeError: the two ways do not pick the same rows.
     """
-    import jax
     import numpy as np
 
     from alfamous_jax import cycle, exported

@@ -21,6 +21,7 @@ import subprocess
 import sys
 
 from experiments import files
+from experiments.environment import environment
 
 LAYOUTS = ((1, 1), (1, 2), (1, 4), (1, 8), (2, 2))  # processes, devices of each
 TINY = 8
@@ -178,7 +179,7 @@ def main() -> None:
     result = run(args)
     show(result)
     if args.json:
-        files.write_json(args.json, result)
+        files.write_json(args.json, {"environment": environment(), **result})
     if args.plot:
         draw(result, args.plot)
 

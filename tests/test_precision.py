@@ -11,6 +11,7 @@ from pools import K, N
 from pools import problem as make_problem
 
 from alfamous_jax import balance_lp, batch_bald, cycle, diversity, laplace, updates
+from experiments import precision
 
 HIGHEST = jax.lax.Precision.HIGHEST
 BUDGET = 4
@@ -111,3 +112,22 @@ class TestPoolInBfloat16:
             ValueError, match=f"phi must be float32 or, under a float32 posterior, bfloat16, got {dtype}"
         ):
             cycle.run(jax.random.key(0), *problem._replace(phi=problem.phi.astype(dtype)), budget=2)
+
+
+class TestComparison:
+    """`experiments.precision` on numbers by hand."""
+
+    def test_rounded_products_keep_the_bits_they_say(self):
+        one, odd = jnp.ones(1), jnp.array([1.0 + 2.0**-9])
+        with precision.rounded_products(7):
+            assert jnp.dot(odd, one) == 1.0
+        with precision.rounded_products(10):
+            assert jnp.dot(odd, one) == odd[0]
+        with precision.rounded_products(None):
+            assert jnp.dot(odd, one) == odd[0]
+
+    def test_same_rows_first_other_pick_and_errors(self):
+        exact = [(np.array([3, 1, 2, 0]), np.array([1.0, 2.0]), 0.5)] * 2
+        other = [(np.array([3, 2, 1, 7]), np.array([1.0, 2.5]), 0.75), exact[0]]
+        found = precision.compare(exact, other)
+        assert found == {"same_rows": 0.875, "first_other_pick": 1, "variance_error": 0.25, "l1_change": 0.125}

@@ -10,7 +10,7 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="u
 
 def test_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     names = {}
     for block in blocks[:1]:
         exec(block, names)
@@ -37,6 +37,8 @@ def test_examples_run():
     np.testing.assert_allclose(np.sort(np.asarray(names["utilities"])[names["batch"].indices]), best, rtol=1e-5)
     exec(blocks[8], names)
     assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
+    exec(blocks[9], names)
+    assert names["first_index"].tolist() == [cycle_indices[0]] and not names["served"][4][cycle_indices[0]]
 
 
 def test_map_names_every_module():
