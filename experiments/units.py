@@ -21,6 +21,7 @@ from experiments import files
 from experiments.strategies import Lane, group_name
 
 LANES = "lanes"  # where the units of a run have their files
+THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")  # what XLA and SciPy's LAPACK go by when they make their threads
 RETRIES = 3  # how often a unit that lost its worker is started again
 
 
@@ -32,7 +33,7 @@ class Unit(NamedTuple):
     cwd: str  # relative paths of the config start here
     lanes: tuple[Lane, ...]
     compile_cache: str = ""  # a folder, or "" to leave JAX as it is
-    threads: int = 0  # of XLA on a CPU; 0 for as many as there are cores
+    threads: int = 0  # of XLA and of LAPACK on a CPU; 0 for as many as there are cores
 
     @property
     def name(self) -> str:
@@ -136,7 +137,8 @@ def _work(unit):
         raise ValueError(f"{unit.cwd}: is not there on {platform.node()}; start the run from a folder all workers see")
     os.chdir(unit.cwd)
     if unit.threads:
-        os.environ["NPROC"] = str(unit.threads)  # what XLA goes by when it makes its threads
+        for name in THREADS:  # read once, when their libraries are loaded
+            os.environ[name] = str(unit.threads)
     from experiments import compile_cache, loop
 
     compile_cache.use(unit.compile_cache)

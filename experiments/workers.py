@@ -66,8 +66,9 @@ def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
 def _start(workers, unit, cores):
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, cores), daemon=True)
-    process.start()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with _on(cores):  # from its first breath: libraries count the cores when they are loaded
+        process.start()
     theirs.close()  # so that the pipe ends where the worker does
     workers[ours] = Worker(process, cores, unit)
     _send(ours, unit)
@@ -86,12 +87,24 @@ def _core_shares(num_workers):
     return [cores[i::num_workers] or [cores[i % len(cores)]] for i in range(num_workers)]
 
 
-def _serve(connection, cores):
+@contextlib.contextmanager
+def _on(cores):
+    """This thread, and what it starts, on some cores."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _serve(connection):
     """A worker's life: units come in, outcomes go out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    if cores:
-        os.sched_setaffinity(0, cores)  # before JAX starts, whose threads follow
     with contextlib.suppress(EOFError):
         while True:
             connection.send(units.work(connection.recv()))

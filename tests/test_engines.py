@@ -338,3 +338,15 @@ def test_what_a_unit_refuses_ends_a_run_on_ray(tmp_path):
         ValueError, match="^us, seed 0, cycle 0: the training loss is not finite; lower config.learning"
     ):
         run(config, tmp_path / "run", settings=Settings(engine="ray"))
+
+
+def test_a_worker_has_its_cores_from_the_start():
+    """Libraries make their threads when they are loaded, before a line of the worker's own has run."""
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    with workers._on([core]):
+        child = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"], stdout=subprocess.PIPE
+        )
+    assert child.stdout.decode().strip() == str({core})
+    assert os.sched_getaffinity(0) == before
