@@ -12,7 +12,7 @@ letter: $(VENV)/.experiments
 	$(BIN)/python -m experiments.run --config=configs/letter.py$(if $(MODE),:$(MODE)) --workdir=$(WORKDIR) --resume
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.experiments
 	$(BIN)/python -m experiments.bench

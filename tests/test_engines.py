@@ -340,6 +340,7 @@ def test_what_a_unit_refuses_ends_a_run_on_ray(tmp_path):
         run(config, tmp_path / "run", settings=Settings(engine="ray"))
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not say which cores a process has")
 def test_a_worker_has_its_cores_from_the_start():
     """Libraries make their threads when they are loaded, before a line of the worker's own has run."""
     before = os.sched_getaffinity(0)
