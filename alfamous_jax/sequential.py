@@ -33,8 +33,9 @@ def best(score: jax.Array, available: jax.Array, axis_name: str | None = None) -
         beyond = collectives.num_rows(len(score), axis_name)
         index = jax.lax.pmin(jnp.min(jnp.where(available & (score == highest), rows, beyond)), axis_name)
         return jnp.where(index < beyond, index, -1)
-    index = jnp.min(jnp.where(score == jnp.max(score), rows, score.shape[0]))
-    return jnp.where(jnp.any(available), index, -1)
+    highest = jnp.max(score)
+    index = jnp.min(jnp.where(score == highest, rows, score.shape[0]))
+    return jnp.where(highest > -jnp.inf, index, -1)
 
 
 def top(scores: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:

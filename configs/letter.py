@@ -3,7 +3,7 @@
     python -m experiments.run --config=configs/letter.py --workdir=runs/letter
 
     mode    what it runs                                             time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          3.5 minutes
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          80 seconds
     paper   all nine strategies, 10 seeds: the LETTER column         10 minutes
     batch   us-alfamous asking for 1 to 32 rows at a time; 5 seeds   20 minutes
     smoke   two strategies, 2 seeds, 3 cycles of 5 epochs            under a minute
