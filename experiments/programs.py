@@ -147,8 +147,8 @@ def build_programs(config: FrozenConfigDict, setting: Strategy, num_lanes: int) 
             draws = {"model": model, "num_samples": config.num_samples}
             samples = train.mc_dropout(samples_key, variables, seen, rows, **draws)
         mean = head_mean(variables)
-        known_phi = collectives.take(phi, known_rows, axis_name)
         if scheme.has_posterior:
+            known_phi = collectives.take(phi, known_rows, axis_name)
             posterior = laplace.fit(mean, known_phi.astype(mean.dtype), known, config.ridge)
         else:  # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
             posterior = Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))

@@ -341,13 +341,13 @@ def test_what_a_unit_refuses_ends_a_run_on_ray(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not say which cores a process has")
-def test_a_worker_has_its_cores_from_the_start():
+def test_a_worker_has_its_cores_from_the_start(tmp_path):
     """Libraries make their threads when they are loaded, before a line of the worker's own has run."""
-    before = os.sched_getaffinity(0)
-    core = max(before)
-    with workers._on([core]):
-        child = subprocess.run(
-            [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"], stdout=subprocess.PIPE
-        )
-    assert child.stdout.decode().strip() == str({core})
-    assert os.sched_getaffinity(0) == before
+    before, found = os.sched_getaffinity(0), {}
+    (unit,) = units_of(tmp_path / "run", tiny(seeds=1))
+    workers._start(found, unit, [max(before)])
+    (worker,) = found.values()
+    cores = os.sched_getaffinity(worker.process.pid)
+    worker.process.terminate()
+    worker.process.join()
+    assert cores == {max(before)} and os.sched_getaffinity(0) == before
