@@ -4,25 +4,16 @@ Importing this package imports JAX and nothing heavier; `models`, `train` and `d
 flax, optax or files, are imported by name.
 """
 
-from alfamous_jax import (
-    acquisition,
+from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates
+from alfamous_jax.networks import cross_validation, random_features
+from alfamous_jax.selection import (
     balance,
     balance_lp,
     batch_bald,
     centroids,
-    cross_validation,
-    cycle,
     diversity,
-    exported,
-    imbalance,
-    laplace,
-    metrics,
     minority,
-    random_features,
-    sequential,
     single_stage,
-    spectral,
-    updates,
 )
 
 __version__ = "0.1.0"
@@ -42,8 +33,6 @@ __all__ = [
     "metrics",
     "minority",
     "random_features",
-    "sequential",
     "single_stage",
-    "spectral",
     "updates",
 ]

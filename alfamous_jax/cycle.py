@@ -23,8 +23,11 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, balance, balance_lp, collectives, laplace, updates
-from alfamous_jax.laplace import HIGHEST, Posterior
+from alfamous_jax import acquisition, laplace, updates
+from alfamous_jax.core import collectives
+from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.laplace import Posterior
+from alfamous_jax.selection import balance, balance_lp
 
 Utility = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 

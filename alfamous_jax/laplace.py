@@ -11,9 +11,9 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import collectives
+from alfamous_jax.core import collectives
+from alfamous_jax.core.numerics import HIGHEST
 
-HIGHEST = jax.lax.Precision.HIGHEST
 MEAN_FIELD_FACTOR = jnp.pi / 8
 ROWS = 1024  # of a pool in bfloat16 that are in float32 at a time
 

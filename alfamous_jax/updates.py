@@ -12,7 +12,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.laplace import HIGHEST, Posterior, curvature, pool_dot
+from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.laplace import Posterior, curvature, pool_dot
 
 
 class Gain(NamedTuple):

@@ -11,22 +11,15 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import (
-    check,
-    command_line,
-    compile_cache,
-    distributed,
-    engines,
-    logs,
-    loop,
-    problem,
-    report,
-    strategies,
-    workdir,
-)
+from experiments import command_line
 from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
-from experiments.engines import LOCAL, Settings
-from experiments.summary import load_records
+from experiments.engines import choose, compile_cache, distributed
+from experiments.engines.choose import LOCAL, Settings
+from experiments.learning import loop, problem
+from experiments.plan import check, strategies
+from experiments.report import page
+from experiments.report.summary import load_records
+from experiments.store import records, workdir
 
 
 def run(
@@ -56,7 +49,7 @@ def run(
     config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
     folder = pathlib.Path(folder)
     check.check_config(config)
-    engines.check(settings)
+    choose.check(settings)
     split = config["parallel"] == "pool"
     if split and settings.engine != "local":
         raise ValueError(f"--engine: a pool that is split is run by --distributed, got {settings.engine!r}")
@@ -78,12 +71,12 @@ def run(
             for group in groups:
                 loop.run_lanes(frozen, group, folder / "checkpoints", lambda *_: None)
             return []
-        with logs.Recorder(folder, config, Console()) as recorder:
+        with records.Recorder(folder, config, Console()) as recorder:
             if split or (together and settings.engine == "local"):
-                engines.run_here(frozen, groups, folder, recorder.add)
+                choose.run_here(frozen, groups, folder, recorder.add)
             else:
-                engines.run_groups(config, groups, folder, settings, recorder.add)
-        report.write_report(folder)
+                choose.run_groups(config, groups, folder, settings, recorder.add)
+        page.write_report(folder)
     return load_records(folder)
 
 
@@ -93,7 +86,7 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     try:
         distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
-        settings = engines.settings()
+        settings = choose.settings()
         compile_cache.use(settings.compile_cache)
         records = run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
     except (ValueError, OSError, RuntimeError) as error:
@@ -102,7 +95,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
     if not distributed.is_first():
         return
-    Console().print(report.summary_table(records, CONFIG.value.to_dict()))
+    Console().print(page.summary_table(records, CONFIG.value.to_dict()))
     print(f"report: {pathlib.Path(WORKDIR.value) / 'report.md'}")
 
 

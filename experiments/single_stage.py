@@ -15,12 +15,16 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from alfamous_jax import single_stage
-from experiments import check, command_line, files, logs, problem, single_stage_report, sources, workdir
+from alfamous_jax.selection.single_stage import select
+from experiments import command_line
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
-from experiments.loop import kind_of
-from experiments.programs import build_programs
-from experiments.strategies import SCHEMES, Lane, Strategy
+from experiments.learning import problem, sources
+from experiments.learning.loop import kind_of
+from experiments.learning.programs import build_programs
+from experiments.plan import check
+from experiments.plan.strategies import SCHEMES, Lane, Strategy
+from experiments.report.single_stage import write_report
+from experiments.store import files, workdir
 
 RANKINGS = {"random": "random", "ent-inv": "entropy", "ls-inv": "largest", "kcenter": "core"}
 OWN = ("selections", "budgets", "balance_from", "ensemble", "schemes")  # fields that the other experiments lack
@@ -81,7 +85,7 @@ def run(
     with workdir.claim(folder, config, data, resume=resume, overwrite=overwrite):
         records = files.read_json_lines(folder / "metrics.jsonl")
         done = {(record["strategy"].partition(":")[0], record["seed"], record["cycle"]) for record in records}
-        with logs.progress(Console()) as bar:
+        with records.progress(Console()) as bar:
             task = bar.add_task("starting", total=len(units), completed=len(done & set(units)))
             for unit in units:
                 if unit not in done:
@@ -89,7 +93,7 @@ def run(
                     records += _learn(frozen, views, *unit)
                     files.write_json_lines(folder / "metrics.jsonl", records)
                     bar.update(task, advance=1)
-        single_stage_report.write_report(folder)
+        write_report(folder)
     return records
 
 
@@ -180,7 +184,7 @@ def _learn(config, views, name, seed, place):
 def _choose(config, views, name, budget, key, task, rows, available):
     how = selection(name)
     view = views[how.ensemble]
-    indices, num_invalid = single_stage.select(
+    indices, num_invalid = select(
         key, view.features[rows], view.probs[rows], task.data.labels[rows], available,
         num_classes=config.num_classes, budget=budget, ranking=how.ranking, diversified=how.diversified,
         balance_from=config.balance_from if how.balancing else 1.0, balancing=how.balancing or "candidates",

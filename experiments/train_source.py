@@ -15,10 +15,12 @@ import numpy as np
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from alfamous_jax import train
-from alfamous_jax.models.linear import Linear
-from experiments import check, command_line, problem, schemes, sources
+from alfamous_jax.networks import train
+from alfamous_jax.networks.linear import Linear
+from experiments import command_line
 from experiments.command_line import CONFIG, TARGET
+from experiments.learning import problem, schemes, sources
+from experiments.plan import check
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:

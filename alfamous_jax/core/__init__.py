@@ -1,0 +1,1 @@
+"""What every other room stands on: the answer of a selector, exact products, sums over devices."""

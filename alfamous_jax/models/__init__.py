@@ -1,1 +1,0 @@
-"""Backbones and the SNGP head; flax is imported here and not by the package's top level."""

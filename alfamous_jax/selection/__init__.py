@@ -1,0 +1,1 @@
+"""Which rows to label next: class-balanced, diverse and minority-class batches, all with one answer."""

@@ -1,0 +1,201 @@
+"""Class-balanced selection: informative rows of the classes that are short.
+
+The programme of CBAL (Eq. 8) and AL-FaMoUS (Eq. 3), to be minimised over batches z of b rows:
+
+    f(z) = -u'z + lam || demand - P'z ||_1
+
+Here are its objective, the exact single pick, the greedy batch and the exact batch for one-hot P; the batch
+by linear programming, with a certificate, is in `balance_lp`.
+"""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core.contract import Selection, check_budget, check_shapes, refuse_negative, refuse_negative_lam
+from alfamous_jax.selection import _greedy
+
+
+def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
+    """How many labels each class is short of an equal share: max(total / K - counts, 0).
+
+    With total = sum(counts) it is AL-FaMoUS Eq. 2, with total = sum(counts) + b CBAL Eq. 4.
+
+    Args:
+      counts: labels known of each class [K], those of the running cycle included.
+      total: how many labels the shares divide up [].
+
+    Returns:
+      demand [K], not rounded.
+    """
+    return jnp.maximum(total / counts.shape[-1] - counts, 0.0)
+
+
+def objective(indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array) -> jax.Array:
+    """f of a batch: -sum u + lam ||demand - sum p||_1, to be minimised (AL-FaMoUS Eq. 3).
+
+    Args:
+      indices: the batch [b]; -1 is padding and counts nothing.
+      utility: [N].
+      probs: class probabilities [N, K].
+      demand: [K].
+      lam: weight of the balance [], >= 0.
+
+    Returns:
+      f [].
+    """
+    picked = indices >= 0
+    gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
+    covered = jnp.sum(jnp.where(picked[:, None], probs[indices], 0.0), axis=0)
+    return -gained + lam * jnp.sum(jnp.abs(demand - covered))
+
+
+def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax.Array) -> jax.Array:
+    """What each row would take off f: u - lam sum_k (2 max(p - max(r, 0), 0) - p).
+
+    It is u - lam (||r - p|| - ||r||) without the difference of two large norms, which in float32 would
+    reorder rows once the demand is in the hundreds.
+
+    Args:
+      utility: [N].
+      probs: non-negative [N, K].
+      residual: r [K], demand less what the batch so far covers.
+      lam: [].
+
+    Returns:
+      gain [N], higher first; not finite where the utility or a probability is not.
+    """
+    short = jnp.maximum(residual, 0.0)
+    return utility - lam * jnp.sum(jnp.where(probs > short, probs - 2.0 * short, -probs), axis=-1)
+
+
+def select_one(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array,
+    available: jax.Array,
+    axis_name: str | None = None,
+) -> jax.Array:
+    """The exact single pick of AL-FaMoUS Eq. 3 with ||z||_1 = 1, by enumeration in O(N K).
+
+    Args:
+      utility: [N].
+      probs: class probabilities [N, K].
+      demand: [K].
+      lam: [].
+      available: [N]; rows with a NaN or an infinity are passed over as well.
+      axis_name: see `_greedy.best`.
+
+    Returns:
+      index [], int32; -1 if there is no row to pick. Ties go to the lowest index.
+    """
+    scores = marginal(utility, probs, demand, lam)
+    return _greedy.best(scores, available & jnp.isfinite(scores), axis_name)
+
+
+def select_greedy(
+    utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
+) -> Selection:
+    """A batch by the best marginal gain, one row at a time; top-b by utility when lam is 0.
+
+    Gains never rise as picks accumulate, so they are evaluated lazily; the picks are those of evaluating all
+    rows every time.
+
+    Args:
+      utility: [N].
+      probs: class probabilities [N, K], non-negative.
+      demand: [K].
+      lam: [], >= 0.
+      available: [N].
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+
+    Returns:
+      the selection, its bound -inf. Greedy ignores a class's demand until less than one row of it is
+      left, so at large lam it can be several percent off the optimum.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
+        a negative probability only count as invalid.
+    """
+    check_shapes(utility, probs, demand, available, budget)
+    selection = _select_greedy(utility, probs, demand, lam, available, budget)
+    refuse_negative(selection, probs, lam, available)
+    return selection
+
+
+@partial(jax.jit, static_argnames=("budget", "num_classes"))
+def _select_pseudo_label(utility, labels, demand, lam, available, budget, num_classes):
+    size = utility.shape[0]
+    valid = available & jnp.isfinite(utility) & (labels >= 0) & (labels < num_classes)
+    key = jnp.where(valid, labels, num_classes)
+    key, _, rows = jax.lax.sort((key, -utility, jnp.arange(size)), num_keys=2, is_stable=True)
+    place = jnp.arange(size) - jnp.searchsorted(key, key)  # how many of its class come before a row
+    left = jnp.append(demand, 0.0)[key] - place
+    # |left| - |left - 1|: one row of a class that is short by `left` takes that much off the L1 term.
+    gains = jnp.where(key < num_classes, utility[rows] + lam * jnp.clip(2 * left - 1, -1, 1), -jnp.inf)
+    gains, indices = jax.lax.top_k(jnp.zeros_like(utility).at[rows].set(gains), min(budget, size))
+    indices = jnp.pad(jnp.where(gains > -jnp.inf, indices, -1), (0, max(budget - size, 0)), constant_values=-1)
+    picked = indices >= 0
+    counts = jnp.zeros(num_classes + 1).at[jnp.where(picked, labels[indices], num_classes)].add(1)[:num_classes]
+    gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
+    value = -gained + lam * jnp.sum(jnp.abs(demand - counts))
+    size_of_terms = jnp.sum(jnp.where(picked, jnp.abs(utility[indices]), 0.0)) + lam * jnp.sum(demand + counts)
+    return Selection(
+        indices=indices.astype(jnp.int32),
+        objective=value,
+        bound=value - 2 * jnp.finfo(utility.dtype).eps * size_of_terms,
+        num_selected=jnp.sum(picked),
+        num_invalid=jnp.sum(available & ~valid),
+    )
+
+
+def select_pseudo_label(
+    utility: jax.Array, labels: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
+) -> Selection:
+    """The exact batch when P is one-hot (Entropy-L1-pseudo-label of CBAL), in closed form.
+
+    A class gives its rows in the order of their utility, and the gain of each further row never rises, so the
+    b largest gains over all classes are the optimum.
+
+    Args:
+      utility: [N].
+      labels: the class that each row is taken to be, argmax of its probabilities [N].
+      demand: [K].
+      lam: [], >= 0.
+      available: [N]; rows with a utility that is not finite or a label outside 0..K-1 are passed over as well.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
+
+    Returns:
+      the selection, largest gain first; ties go to the lowest index. Its bound is its objective less rounding.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam.
+    """
+    chex.assert_rank([utility, labels, demand, available], 1)
+    chex.assert_equal_shape([utility, labels, available])
+    check_budget(budget)
+    refuse_negative_lam(lam)
+    return _select_pseudo_label(utility, labels, demand, lam, available, budget, demand.shape[0])
+
+
+@partial(jax.jit, static_argnames="budget")
+def _select_greedy(utility, probs, demand, lam, available, budget):
+    valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0)
+    _, indices = _greedy.lazy_greedy(
+        demand,
+        score=lambda residual, rows: marginal(*rows, residual, lam),
+        update=lambda residual, row: residual - row[1],
+        data=(utility, probs),
+        available=available & valid,
+        budget=budget,
+    )
+    return Selection(
+        indices=indices,
+        objective=objective(indices, utility, probs, demand, lam),
+        bound=jnp.full((), -jnp.inf, utility.dtype),
+        num_selected=jnp.sum(indices >= 0),
+        num_invalid=jnp.sum(available & ~valid),
+    )

@@ -1,0 +1,176 @@
+"""The class-balanced batch by linear programming, with a certificate (CBAL Eq. 8, AL-FaMoUS Eq. 3 with b > 1).
+
+The dual of the relaxation (`lp_relaxation`) gives scores whose top b is the batch but for rounding, which swaps
+improve (`local_search`). The dual value bounds every batch from below, so the caller sees what the batch can be short
+of the optimum: objective - bound.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core import collectives, contract
+from alfamous_jax.core.contract import Selection
+from alfamous_jax.selection import balance
+from alfamous_jax.selection.balance_lp import _local_search, _pool
+from alfamous_jax.selection.balance_lp._relaxation import Dual, slack, solve, solve_dual
+
+__all__ = ["Curve", "Dual", "choose_lambda", "select_batch", "solve_dual"]
+
+SEARCH_ROWS = 512  # rows nearest the threshold, open to swaps
+ANNEALED_ROWS = 64  # those of them that are annealed first
+CROWDED = 0.05  # labels a class that a batch may be off before greedy is tried as well
+
+
+class Curve(NamedTuple):
+    """The best batch at each weight of the balance."""
+
+    lam: jax.Array  # [G + 1], rising from 0
+    l1: jax.Array  # [G + 1], ||demand - P'z||_1
+    utility: jax.Array  # [G + 1], u'z
+    objective: jax.Array  # [G + 1]
+    bound: jax.Array  # [G + 1]
+
+
+def select_batch(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 20,
+    num_swaps: int = 6000,
+    axis_name: str | None = None,
+) -> Selection:
+    """The batch that minimises -u'z + lam ||demand - P'z||_1 (CBAL Eq. 8), with a lower bound over all batches.
+
+    Args:
+      utility: [N], higher first.
+      probs: class probabilities [N, K], non-negative; rows need not sum to one.
+      demand: [K].
+      lam: weight of the balance [], >= 0, in units of utility a misplaced row.
+      available: [N]; rows with a NaN, an infinity or a negative probability are passed over as well.
+      budget: b, static; where it is not below the number of available rows, all of these are selected.
+      tolerance: the dual and the search stop at a certified gap of this share of the bound.
+      max_iterations: windows the dual may solve, each followed by one pass over P.
+      num_swaps: random swaps that each chain of the annealing tries before the last descent.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over; indices are global.
+
+    Returns:
+      the selection, best score first; ties go to the lowest index. `objective - bound` is the certified gap.
+      The bound allows for its own rounding: one unit in the last place of sum |nu demand| and of b scores.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
+        a negative probability only count as invalid.
+    """
+    contract.check_shapes(utility, probs, demand, available, budget)
+    selection = _select_batch(
+        utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name
+    )
+    contract.refuse_negative(selection, probs, lam, available)
+    return selection
+
+
+def choose_lambda(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    available: jax.Array,
+    budget: int,
+    grid: jax.Array,
+) -> tuple[jax.Array, Curve]:
+    """The smallest lam past which the L1 term stops falling (AL-FaMoUS Section 4.2, CBAL Fig. 4).
+
+    The L1 term counts as converged once it is within 5 % of the way from its value at lam = 0 down to its lowest.
+
+    Args:
+      utility, probs, demand, available, budget: see `select_batch`.
+      grid: the lam to choose from [G]; all are solved in one vmapped program.
+
+    Returns:
+      lam [], one of the grid, and the curve over 0 and the sorted grid.
+    """
+    contract.refuse_negative_lam(grid)
+    lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)
+    select = partial(select_batch, utility, probs, demand, available=available, budget=budget)
+    batches = jax.vmap(lambda lam: select(lam))(lams)
+    picked = batches.indices >= 0
+    covered = jnp.sum(jnp.where(picked[..., None], probs[batches.indices], 0.0), axis=1)
+    l1 = jnp.sum(jnp.abs(demand - covered), axis=-1)
+    gained = jnp.sum(jnp.where(picked, utility[batches.indices], 0.0), axis=-1)
+    lowest = jnp.min(l1)
+    converged = l1 <= lowest + 0.05 * (l1[0] - lowest)
+    return lams[1 + jnp.argmax(converged[1:])], Curve(lams, l1, gained, batches.objective, batches.bound)
+
+
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
+def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name):
+    pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
+    look, bound, _ = solve(pool, budget, tolerance, max_iterations, axis_name)
+    rows, inside = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
+    chosen = jnp.nonzero(inside & (look.scores[: len(rows)] > -jnp.inf), size=budget, fill_value=-1)[0]
+    ours = jnp.where(chosen >= 0, rows[chosen], -1).astype(jnp.int32)
+
+    # The top of the utility is taken where it is as good: it is what lam = 0, or a demand of 0, asks for.
+    scores, rows = _pool.top(jnp.where(pool.valid, pool.utility, -jnp.inf), budget, axis_name)
+    plain = jnp.pad(jnp.where(scores > -jnp.inf, rows, -1), (0, budget - len(rows)), constant_values=-1)
+    batches = [ours, plain]
+    if axis_name is None:
+        # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
+        crowded = _objective(pool, ours, axis_name) - bound > CROWDED * pool.lam * probs.shape[1]
+        batches.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
+    batches = jnp.stack(batches)
+    values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
+    rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
+    best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
+    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
+    return Selection(
+        indices=batches[best],
+        objective=values[best],
+        bound=jnp.where(few, values[best] - rounding, bound),
+        num_selected=jnp.sum(batches[best] >= 0),
+        num_invalid=collectives.psum(jnp.sum(available & ~pool.valid), axis_name),
+    )
+
+
+def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
+    """Swaps among the rows nearest the threshold. Returns rows in falling score and which of them are chosen."""
+    count, budget = len(look.rows), min(budget, len(look.rows))
+    start, stop = max(budget - SEARCH_ROWS // 2, 0), min(budget + SEARCH_ROWS // 2, count)
+    inside = jnp.arange(count) < budget
+    residual = pool.demand - _pool.totals(pool, look.rows[:budget], axis_name)[1]
+    value = _objective(pool, look.rows[:budget], axis_name)
+    utility, probs, usable = _pool.take(pool, look.rows[start:stop], axis_name)
+    near = slice(max(budget - start - ANNEALED_ROWS // 2, 0), budget - start + ANNEALED_ROWS // 2)
+    enough = bound + tolerance * jnp.abs(bound) + slack(pool, look.nu, budget)
+    batch = _local_search.Batch(inside[start:stop][near], residual, value)
+    batch = _local_search.anneal(batch, utility[near], probs[near], usable[near], pool.lam, enough, num_swaps)
+    batch = batch._replace(inside=inside[start:stop].at[near].set(batch.inside))
+    batch = _local_search.descend(batch, utility, probs, usable, pool.lam)
+    return look.rows[:stop], inside[:stop].at[start:].set(batch.inside)
+
+
+def _from_greedy(pool, look, budget):
+    """The greedy batch, improved by swaps with the rows nearest the threshold."""
+    indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget).indices
+    near = look.rows[max(budget - SEARCH_ROWS // 2, 0) : budget + SEARCH_ROWS // 2]
+    rows = jnp.concatenate([indices, near])
+    utility, probs, usable = _pool.take(pool, rows, None)
+    usable &= (jnp.arange(len(rows)) < budget) | ~jnp.isin(rows, indices)
+    inside = (jnp.arange(len(rows)) < budget) & usable
+    residual = pool.demand - jnp.sum(jnp.where(inside[:, None], probs, 0.0), axis=0)
+    batch = _local_search.Batch(inside, residual, jnp.zeros_like(pool.lam))
+    batch = _local_search.descend(batch, utility, probs, usable, pool.lam)
+    chosen = jnp.nonzero(batch.inside, size=budget, fill_value=-1)[0]
+    return jnp.where(chosen >= 0, rows[chosen], -1)
+
+
+def _objective(pool, indices, axis_name):
+    utility, covered = _pool.totals(pool, indices, axis_name)
+    return -utility + pool.lam * jnp.sum(jnp.abs(pool.demand - covered))

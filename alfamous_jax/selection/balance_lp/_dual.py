@@ -1,0 +1,190 @@
+"""The dual of the relaxed balance programme on a window of rows, by smoothed Newton steps.
+
+For rows with utility u and probabilities P, b of them to choose, the relaxation of
+-u'z + lam ||demand - P'z||_1 has the dual
+
+    D(nu) = nu'demand - (sum of the b largest of u + P nu),    -lam <= nu_k <= lam
+
+concave and piecewise linear in one multiplier per class: the best batch is the top b of the utility plus a
+bonus per class. Here it is smoothed by an entropy of weight mu, which turns the top b into sigmoids of
+(score - threshold) / mu, and mu falls to 0 by steps. Every product is in full float32 (`HIGHEST`) but the
+Hessian, which only shapes the step.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg
+import jax.scipy.special
+
+from alfamous_jax.core.numerics import HIGHEST
+
+dot = partial(jnp.dot, precision=HIGHEST)
+
+HESSIAN_ROWS = 1024  # of largest weight, for the Hessian of many classes
+TRUST = 30.0  # first trust radius at a smoothing, in units of it
+
+
+class Window(NamedTuple):
+    """Rows to choose from and what is left to choose."""
+
+    utility: jax.Array  # [W]
+    probs: jax.Array  # [W, K]
+    usable: jax.Array  # [W]
+    demand: jax.Array  # [K], less what rows outside the window cover
+    budget: jax.Array  # [], rows to choose here
+
+
+class Point(NamedTuple):
+    """The smoothed dual at some multipliers."""
+
+    nu: jax.Array  # [K]
+    threshold: jax.Array  # []
+    z: jax.Array  # [W], each row's share of the batch
+    gradient: jax.Array  # [K], demand - P'z
+
+
+def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -> Point:
+    """z = sigmoid((score - threshold) / mu) with sum z = budget, by a safeguarded Newton iteration.
+
+    Args:
+      window: W rows.
+      nu: multipliers [K].
+      mu: smoothing [].
+      threshold: first guess [].
+
+    Returns:
+      the point; sum z is within 1e-3 of the budget.
+    """
+    scores = window.utility + dot(window.probs, nu)
+    some = jnp.any(window.usable)
+    low = jnp.where(some, jnp.min(scores, where=window.usable, initial=jnp.inf), 0.0) - 40 * mu
+    high = jnp.where(some, jnp.max(scores, where=window.usable, initial=-jnp.inf), 0.0) + 40 * mu
+
+    def shares(threshold):
+        return jnp.where(window.usable, jax.nn.sigmoid((scores - threshold) / mu), 0.0)
+
+    def off(state):
+        return (state[-1] < 50) & (jnp.abs(state[-2]) > 1e-3)
+
+    def step(state):
+        threshold, low, high, _, count = state
+        z = shares(threshold)
+        excess = jnp.sum(z) - window.budget
+        low, high = jnp.where(excess > 0, threshold, low), jnp.where(excess > 0, high, threshold)
+        moved = threshold + mu * excess / jnp.maximum(jnp.sum(z * (1 - z)), 1e-12)
+        moved = jnp.where((moved > low) & (moved < high), moved, (low + high) / 2)
+        return jnp.where(jnp.abs(excess) > 1e-3, moved, threshold), low, high, excess, count + 1
+
+    start = (jnp.clip(threshold, low, high), low, high, jnp.full_like(mu, jnp.inf), 0)
+    threshold, *_ = jax.lax.while_loop(off, step, start)
+    z = shares(threshold)
+    return Point(nu, threshold, z, window.demand - dot(z, window.probs))
+
+
+def entropy(z: jax.Array, mu: jax.Array) -> jax.Array:
+    """What the smoothing adds to the dual; once Newton has converged, a bound on what D(nu) is short of the LP."""
+    return mu * jnp.sum(jax.scipy.special.entr(z) + jax.scipy.special.entr(1 - z))
+
+
+def hessian(window: Window, z: jax.Array, mu: jax.Array) -> jax.Array:
+    """Minus the second derivative of the smoothed dual [K, K], the threshold eliminated, and a small ridge."""
+    probs, weight = window.probs, z * (1 - z)
+    if probs.shape[1] > 32 and len(weight) > HESSIAN_ROWS:
+        everything = jnp.sum(weight)
+        weight, rows = jax.lax.top_k(weight, HESSIAN_ROWS)
+        probs, weight = probs[rows], weight * everything / (jnp.sum(weight) + 1e-30)
+    total = jnp.sum(weight) + 1e-30
+    # Centred and in one factor, so that it stays positive where a device multiplies with few bits.
+    factor = jnp.sqrt(weight)[:, None] * (probs - dot(weight, probs) / total)
+    matrix = jnp.dot(factor.T, factor) / mu
+    return matrix + (1e-5 * jnp.max(jnp.diagonal(matrix)) + 1e-6) * jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+
+
+def box_step(matrix: jax.Array, gradient: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
+    """argmax of gradient'd - d' matrix d / 2 over low <= d <= high, by a primal-dual active set [K]."""
+    scale = jnp.diagonal(matrix)
+
+    def unsettled(state):
+        return state[-2] & (state[-1] < 10)
+
+    def guess(state):
+        _, at_low, at_high, _, count = state
+        free = ~(at_low | at_high)
+        held = jnp.where(at_low, low, jnp.where(at_high, high, 0.0))
+        reduced = jnp.where(free[:, None] & free, matrix, 0.0) + jnp.diag(jnp.where(free, 0.0, 1.0).astype(low.dtype))
+        factor = jax.scipy.linalg.cho_factor(reduced)
+        step = jax.scipy.linalg.cho_solve(factor, jnp.where(free, gradient - dot(matrix, held), held))
+        wanted = step + (gradient - dot(matrix, step)) / scale
+        changed = jnp.any((wanted < low) != at_low) | jnp.any((wanted > high) != at_high)
+        return step, wanted < low, wanted > high, changed, count + 1
+
+    start = gradient / scale
+    step, *_ = jax.lax.while_loop(unsettled, guess, (start, start < low, start > high, True, 0))
+    return jnp.clip(jnp.nan_to_num(step), low, high)
+
+
+def maximize(
+    window: Window,
+    nu: jax.Array,
+    low: jax.Array,
+    high: jax.Array,
+    mu: jax.Array,
+    mu_end: jax.Array,
+    target: jax.Array,
+    max_steps: int = 40,
+) -> tuple[Point, jax.Array]:
+    """Newton steps in a trust box on the smoothed dual, the smoothing cut by 5 whenever they have converged.
+
+    Steps are judged by the slope where they end: values of D differ by less than float32 resolves.
+
+    Args:
+      window: W rows.
+      nu: where to start [K].
+      low, high: box of the multipliers [K].
+      mu: first smoothing [].
+      mu_end: no smoothing below this [].
+      target: stop once the smoothing adds no more than this [].
+      max_steps: at most.
+
+    Returns:
+      the last point and what the last smoothing that converged adds, infinity if none has.
+    """
+
+    def going(state):
+        point, mu, _, error, count = state
+        return (mu >= mu_end) & (error > target) & (count < max_steps)
+
+    def step(state):
+        point, mu, radius, error, count = state
+        matrix = hessian(window, point.z, mu)
+        box = jnp.maximum(low - point.nu, -radius), jnp.minimum(high - point.nu, radius)
+        moved = box_step(matrix, point.gradient, *box)
+        there = soften(window, jnp.clip(point.nu + moved, low, high), mu, point.threshold)
+        gain, slope = dot(point.gradient, moved), dot(there.gradient, moved)
+        length = jnp.max(jnp.abs(moved))
+        kept, reach = slope >= -0.5 * gain, radius
+        grown = jnp.where(slope >= -0.25 * gain, jnp.maximum(radius, 2 * length), radius)
+        radius = jnp.where(kept, grown, length * jnp.clip(gain / (gain - slope), 0.1, 0.7))
+        point = jax.tree.map(lambda new, old: jnp.where(kept, new, old), there, point)
+        added = entropy(point.z, mu)
+        small = (gain <= added) & (jnp.abs(slope) <= 0.1 * added) & ((length < 0.99 * reach) | (gain <= target))
+        converged = small | (length <= 1e-7 * mu)
+        error = jnp.where(converged, added, error)
+        lower = jnp.where(converged, mu / 5, mu)
+        again = converged & (lower >= mu_end) & (added > target)
+        point = jax.lax.cond(again, lambda: soften(window, point.nu, lower, point.threshold), lambda: point)
+        return (
+            point,
+            lower,
+            jnp.where(converged, TRUST * lower, radius),
+            jnp.where(converged, added, jnp.inf),
+            count + 1,
+        )
+
+    start = soften(window, nu, mu, jnp.zeros_like(mu))
+    state = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), 0)
+    point, _, _, error, _ = jax.lax.while_loop(going, step, state)
+    return point, error

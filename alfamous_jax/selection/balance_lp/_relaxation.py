@@ -1,0 +1,169 @@
+"""The relaxed programme over a whole pool (CBAL Eq. 8 without z binary): its dual, solved window by window.
+
+`lp_dual` solves it on the rows round the threshold; one pass over P after each solve says what the multipliers are
+worth on the whole pool and where the window goes next.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core import collectives, contract
+from alfamous_jax.selection.balance_lp import _dual, _pool
+from alfamous_jax.selection.balance_lp._dual import Window, dot
+from alfamous_jax.selection.balance_lp._pool import Pool
+
+
+class Dual(NamedTuple):
+    """Where the dual of the relaxation was left."""
+
+    multipliers: jax.Array  # nu [K], the bonus of each class
+    bound: jax.Array  # [], no batch of b rows has a lower objective
+    num_iterations: jax.Array  # [], windows solved, each with one pass over P
+
+
+class Look(NamedTuple):
+    """What one pass over P shows under some multipliers."""
+
+    nu: jax.Array  # [K]
+    value: jax.Array  # D(nu)
+    scores: jax.Array  # [k], the largest, falling
+    rows: jax.Array  # [k], theirs
+    window: Window
+    fixed: jax.Array  # [], utility of the rows above the window
+
+
+def solve_dual(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 20,
+    axis_name: str | None = None,
+) -> Dual:
+    """The dual of the relaxation alone: what every class is worth, and the bound.
+
+    The top `budget` rows of utility + probs @ multipliers are the batch before any swap. A row whose score
+    lies further from the threshold than objective - bound is in every better batch, or in none.
+
+    Args:
+      utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name: see `select_batch`.
+
+    Returns:
+      the dual, its bound -inf where no more rows are available than the budget. Rows with a NaN, an infinity
+      or a negative probability are passed over.
+
+    Raises:
+      ValueError: budget below 1; outside a trace also a negative lam.
+    """
+    contract.check_shapes(utility, probs, demand, available, budget)
+    contract.refuse_negative_lam(lam)
+    return _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name)
+
+
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
+def _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name):
+    pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
+    look, bound, count = solve(pool, budget, tolerance, max_iterations, axis_name)
+    return Dual(look.nu, bound, count)
+
+
+def solve(
+    pool: Pool, budget: int, tolerance: float, max_iterations: int, axis_name: str | None
+) -> tuple[Look, jax.Array, jax.Array]:
+    """Solves a window, looks at the pool, moves the window, until the bound is tight.
+
+    Args:
+      pool: from `_pool.prepare`.
+      budget, tolerance, max_iterations, axis_name: see `solve_dual`.
+
+    Returns:
+      the best look, the bound [], the number of windows [].
+    """
+    lam, eps, dtype = pool.lam, jnp.finfo(pool.utility.dtype).eps, pool.utility.dtype
+    spread = pool.spread + 0.1 * lam * pool.row_scale + 1e-6
+    look = partial(_look, pool, budget=budget, axis_name=axis_name)
+    first = look(_sampled_start(pool, budget, spread, axis_name))
+    infinite = jnp.full((), jnp.inf, dtype)
+
+    def going(state):
+        best, upper, _, _, settled, count = state
+        return ~settled & (count < max_iterations)
+
+    def iterate(state):
+        best, upper, radius, mu, _, count = state
+        finest = 8 * eps * (pool.utility_scale + jnp.max(jnp.abs(best.nu)) * pool.row_scale)
+        mu = jnp.maximum(mu, finest)
+        low, high = jnp.maximum(-lam, best.nu - radius), jnp.minimum(lam, best.nu + radius)
+        wanted = tolerance * jnp.abs(best.value)
+        point, error = _dual.maximize(best.window, best.nu, low, high, mu, mu / 30, wanted / 4)
+        relaxed = -best.fixed - dot(best.window.utility, point.z) + lam * jnp.sum(jnp.abs(point.gradient))
+        # z may miss the budget by a little; a row more or less is worth no more than the largest score.
+        largest = pool.utility_scale + jnp.max(jnp.abs(point.nu)) * pool.row_scale
+        missed = jnp.abs(jnp.sum(point.z) - best.window.budget) * largest
+        upper = jnp.minimum(upper, relaxed + missed)
+        there = look(point.nu)
+        gain = there.value - best.value
+        better = gain > 0
+        # A window that foretold the gain to a step that its box cut short may be left further behind.
+        foretold = -best.fixed - dot(best.window.utility, point.z) + dot(point.nu, point.gradient) - best.value
+        cut_short = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
+        wider = jnp.where(cut_short & (gain > 0.75 * foretold), 2 * radius, radius)
+        radius = jnp.where(better, wider, 0.3 * radius)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
+        settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
+        return best, upper, radius, mu / 5, settled, count + 1
+
+    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
+    state = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
+    best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
+    return best, jnp.where(few, -jnp.inf, best.value - slack(pool, best.nu, budget)), count
+
+
+def _sampled_start(pool, budget, spread, axis_name):
+    """Multipliers of an evenly spaced sample of the pool, which costs no pass over P."""
+    num_classes, lam = pool.probs.shape[1], pool.lam
+    num_rows = collectives.num_rows(len(pool.utility), axis_name)
+    size = _window_rows(num_classes)
+    start = jnp.zeros(num_classes, pool.utility.dtype)
+    if num_rows <= size:
+        return start
+    rows = jnp.arange(size) * (num_rows // size)
+    utility, probs, usable = _pool.take(pool, rows, axis_name)
+    share = jnp.sum(usable) / collectives.psum(jnp.sum(pool.valid), axis_name)
+    window = Window(utility, probs, usable, pool.demand * share, budget * share)
+    point, _ = _dual.maximize(window, start, start - lam, start + lam, 0.1 * spread, 0.005 * spread, 0.0 * lam)
+    return jnp.nan_to_num(point.nu)
+
+
+def _look(pool, nu, budget, axis_name):
+    size = _window_rows(len(nu))
+    count = min(collectives.num_rows(len(pool.utility), axis_name), budget + size // 2)
+    num_fixed = max(count - size, 0)
+    scores = jnp.where(pool.valid, pool.utility + dot(pool.probs, nu), -jnp.inf)
+    scores, rows = _pool.top(scores, count, axis_name)
+    threshold = scores[min(budget, count) - 1]
+    value = dot(nu, pool.demand) - budget * threshold - _pool.two_stage_sum(scores[:budget] - threshold)
+    fixed_utility, covered = _pool.totals(pool, rows[:num_fixed], axis_name)
+    utility, probs, usable = _pool.take(pool, rows[num_fixed:], axis_name)
+    left = jnp.asarray(budget - num_fixed, value.dtype)
+    window = Window(utility, probs, usable, pool.demand - covered, left)
+    return Look(nu, value, scores, rows, window, fixed_utility)
+
+
+def slack(pool: Pool, nu: jax.Array, budget: int) -> jax.Array:
+    """Rounding in D(nu): one unit in the last place of every product and score in it."""
+    demand = jnp.sum(jnp.abs(nu * pool.demand))
+    scores = pool.utility_scale + jnp.max(jnp.abs(nu)) * pool.row_scale
+    return jnp.finfo(pool.utility.dtype).eps * (demand + budget * scores)
+
+
+def _window_rows(num_classes):
+    """A power of two of at least 40 rows a class: with fewer, more windows are needed than they save."""
+    return max(2048, 1 << (40 * num_classes - 1).bit_length())

@@ -1,0 +1,112 @@
+"""Minority-class-oriented sampling: ask for the classes that lack labels (Aggarwal et al., ICPR 2020, section 3.2)."""
+
+from functools import partial
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import acquisition
+from alfamous_jax.core import contract
+from alfamous_jax.selection import _greedy, balance, diversity
+
+WITHIN = ("certain", "uncertain", "diverse")
+AUXILIARY = ("random", "margin")
+
+
+class MinorityPicks(NamedTuple):
+    """A batch."""
+
+    indices: jax.Array  # [b], int32, in the order picked, -1 once no row is left
+    num_minority: jax.Array  # [], picks for a class that lacked labels; the auxiliary picked the rest
+    num_selected: jax.Array  # []
+    num_invalid: jax.Array  # [], available rows passed over for a NaN or an infinity
+
+
+def allowance(counts: jax.Array) -> jax.Array:
+    """How many labels each class lacks to the mean, Eq. 3, rounded down.
+
+    Args:
+      counts: labels of each class [K].
+
+    Returns:
+      labels lacked [K], int32.
+    """
+    return jnp.floor(balance.class_demand(counts, jnp.sum(counts)) + 1e-4).astype(jnp.int32)
+
+
+@partial(jax.jit, static_argnames=("budget", "within", "auxiliary"))
+def select(
+    key: jax.Array,
+    probs: jax.Array,
+    features: jax.Array,
+    labels: jax.Array,
+    labelled: jax.Array,
+    available: jax.Array,
+    counts: jax.Array,
+    *,
+    budget: int,
+    within: str = "diverse",
+    auxiliary: str = "random",
+) -> MinorityPicks:
+    """Fills each class up to the mean with rows predicted to be of it, then the batch by an auxiliary utility.
+
+    A slot goes to the class with the largest allowance left that has a candidate, the lowest of equals; where the
+    allowances are no more than the batch this is the paper's rule, and where they are more it levels the classes.
+
+    Args:
+      key: consumed by the random auxiliary.
+      probs: class probabilities [N, K]; the largest is a row's predicted class, Eq. 4.
+      features: [N, H], for "diverse".
+      labels: true ones [N]; only those of labelled rows are looked at.
+      labelled, available: [N].
+      counts: labels of each class [K].
+      budget: b, static.
+      within: order inside a class: "certain" is the largest margin first (CMCS), "uncertain" the smallest (UMCS),
+        "diverse" the row that is farthest from the labelled rows of the class and the picks for it (DMCS), the
+        farthest from the mean if there are none; static.
+      auxiliary: "random" or "margin", the smallest margin first; static.
+
+    Returns:
+      the batch, ties to the lowest index. ValueError for another order, auxiliary or a budget below 1.
+    """
+    if within not in WITHIN or auxiliary not in AUXILIARY:
+        raise ValueError(
+            f"within must be one of {', '.join(WITHIN)} and auxiliary one of {', '.join(AUXILIARY)}, "
+            f"got {within!r} and {auxiliary!r}"
+        )
+    contract.check_shapes(features[:, 0], probs, counts, available, budget)
+    chex.assert_equal_shape([labels, labelled, available])
+    space = diversity.space_of(features)
+    valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs), axis=-1)
+    predicted, margin = jnp.argmax(probs, axis=-1), acquisition.margin(probs)
+    rest = margin if auxiliary == "margin" else jax.random.uniform(key, margin.shape, margin.dtype)
+    candidates = jnp.zeros_like(counts).at[predicted].add(valid)
+
+    def target(carry):
+        lacking, left, _ = carry
+        return jnp.argmax(jnp.where(left > 0, lacking, 0)), jnp.any((left > 0) & (lacking > 0))
+
+    def score(carry):
+        minority, wanted = target(carry)
+        inside = {"certain": -margin, "uncertain": margin}.get(within)
+        if inside is None:
+            inside = jnp.sqrt(jnp.where(jnp.isinf(carry[2]), space.squares, carry[2]))
+        return jnp.where(wanted, jnp.where(predicted == minority, inside, -jnp.inf), rest)
+
+    def update(carry, index):
+        lacking, left, nearest = carry
+        own = predicted[index]
+        if within == "diverse":
+            squares = diversity.squares_to(space, features[index][None])[:, 0].at[index].set(0.0)
+            nearest = jnp.where(predicted == own, jnp.minimum(nearest, squares), nearest)
+        return lacking.at[own].add(-target(carry)[1].astype(jnp.int32)), left.at[own].add(-1), nearest
+
+    start = jnp.full_like(space.squares, jnp.inf)
+    if within == "diverse":
+        finite = labelled & jnp.isfinite(space.squares)
+        start = diversity.squares_to_labelled(space, finite, (predicted, labels))
+    lacking = allowance(counts)
+    (left, *_), indices = _greedy.greedy((lacking, candidates, start), score, update, valid, budget)
+    return MinorityPicks(indices, jnp.sum(lacking - left), jnp.sum(indices >= 0), jnp.sum(available & ~valid))

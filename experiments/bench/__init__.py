@@ -1,0 +1,1 @@
+"""Times against the limits of a device and against other ways: python -m experiments.bench."""

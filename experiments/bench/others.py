@@ -1,0 +1,84 @@
+"""`experiments.bench lanes | training | vabal | highs | export`: against other ways of doing the same."""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+from experiments.bench.roofline import steady
+
+
+def lanes(args: argparse.Namespace) -> dict:
+    """Training several seeds: a loop, `vmap`, one process a core, one host device a core."""
+    ways = {"loop": 1, "vmap": 1, "processes": args.workers, "devices": 1}
+    rows = {}
+    for way, processes in ways.items():
+        command = [sys.executable, "-m", "experiments.bench.lanes", way, str(args.lanes), str(args.workers)]
+        running = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True) for i in range(processes)]
+        outputs = [process.communicate()[0] for process in running]
+        if any(process.returncode for process in running):
+            raise RuntimeError(f"the measurement of {way!r} failed")
+        seconds = max(float(output.split()[-1]) for output in outputs)
+        rows[way] = {"median_s": seconds, "per_lane_s": seconds / args.lanes}
+    for row in rows.values():
+        row["ratio_to_loop"] = row["median_s"] / rows["loop"]["median_s"]
+    return {"lanes": args.lanes, "workers": args.workers, "rows": rows}
+
+
+def training(args: argparse.Namespace) -> dict:
+    """A training step of each network on one core, beside a lean PyTorch loop if there is an interpreter with it."""
+    script = pathlib.Path(__file__).with_name("training.py")
+    commands = {"jax": [sys.executable, "-m", "experiments.bench.training", "jax"]}
+    if args.torch:
+        commands["torch"] = [args.torch, str(script), "torch"]
+    rows = {}
+    for network in ("mlp", "resnet6", "tcn"):
+        rows[network] = {}
+        for library, command in commands.items():
+            done = subprocess.run([*command, network], stdout=subprocess.PIPE, text=True, check=True)
+            rows[network][f"{library}_s"] = float(done.stdout.split()[-1])
+        if args.torch:
+            rows[network]["torch_to_jax"] = rows[network]["torch_s"] / rows[network]["jax_s"]
+    return {"rows": rows}
+
+
+def highs(args: argparse.Namespace) -> dict:
+    """The batch selector against HiGHS's LP, and lazy against naive greedy."""
+    from experiments.bench import selector as selector
+
+    greedy = {"greedy": {"rows": selector.measure_greedy(steady)}} if "L10" in args.sizes.split(",") else {}
+    return {"rows": selector.measure(args, steady), **greedy}
+
+
+def vabal(args: argparse.Namespace) -> dict:
+    """VaB-AL's scores of a pool against the matrix products they need."""
+    from experiments.bench import vabal as module
+
+    return {"draws": args.draws, **module.measure(args, steady)}
+
+
+def export(args: argparse.Namespace) -> dict:
+    """A cycle from an exported artefact against tracing it, each in a fresh process."""
+    from experiments.bench import export as module
+
+    return {"rows": module.measure(args)}
+
+
+def show(result: dict) -> None:
+    """Prints a result: a line for each field, a table of its rows."""
+    for name, value in result.items():
+        if name not in ("rows", "greedy", "environment", "shape"):
+            print(f"{name}: {value if not isinstance(value, float) else round(value, 2)}")
+    columns = dict.fromkeys(column for row in result["rows"].values() for column in row)
+    width = max(map(len, result["rows"]))
+    print(
+        f"\n{'':{width}}", *(f"{column.removesuffix('_s') + ' ms' * column.endswith('_s'):>18}" for column in columns)
+    )
+    for name, row in result["rows"].items():
+        cells = (row[column] * (1e3 if column.endswith("_s") else 1) for column in columns)
+        print(f"{name:{width}}", *(f"{cell:18.3f}" if abs(cell) >= 0.01 else f"{cell:18.2g}" for cell in cells))
+    if "greedy" in result:
+        show(result["greedy"])
+
+
+OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs, "export": export}

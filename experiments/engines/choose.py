@@ -1,0 +1,147 @@
+"""Where the units of a run are done: processes of this machine, a Ray cluster, or SLURM.
+
+An engine is a generator: it starts units, yields now and then while they run, ends when all of them are done, and ends
+what it started when it is closed. What the units bring comes through the run's folder, the same way under all three.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from absl import flags
+from ml_collections import FrozenConfigDict
+
+from experiments.engines import compile_cache, processes, slurm, units
+from experiments.engines.units import Unit
+from experiments.learning import loop
+from experiments.plan.strategies import Lane
+
+ENGINE = flags.DEFINE_string("engine", "local", "Where a run is done: local, ray or slurm.")
+RAY_ADDRESS = flags.DEFINE_string("ray_address", "", "Of a Ray cluster; else RAY_ADDRESS, else a Ray of this machine.")
+SLURM = flags.DEFINE_string("slurm", "", "What a job asks for, such as partition=gpu,time=240,gpus=1.")
+COMPILE_CACHE = flags.DEFINE_string(
+    "compile_cache", compile_cache.default_folder(), "Folder of compiled programs; empty: none."
+)
+PACKAGES = {"local": None, "ray": "ray", "slurm": "submitit"}
+
+
+class Settings(NamedTuple):
+    """How a run is carried out, apart from what it computes."""
+
+    engine: str = "local"  # one of PACKAGES
+    ray_address: str = ""  # of a cluster; "" for RAY_ADDRESS or else a Ray on this machine
+    slurm: str = ""  # what to ask of SLURM, "partition=gpu,time=240"
+    compile_cache: str = ""  # folder of compiled programs; "" leaves JAX as it is
+
+
+LOCAL = Settings()
+
+
+def settings() -> Settings:
+    """What the flags say."""
+    return Settings(ENGINE.value, RAY_ADDRESS.value, SLURM.value, COMPILE_CACHE.value)
+
+
+def check(settings: Settings) -> None:
+    """Refuses what cannot work, before anything is written.
+
+    Raises:
+      ValueError: an unknown engine, one that is not installed, a flag of another engine, a bad --slurm, or no cluster
+        that answers.
+    """
+    engine, package = settings.engine, PACKAGES.get(settings.engine)
+    if engine not in PACKAGES:
+        raise ValueError(f"--engine: expected one of {', '.join(PACKAGES)}, got {engine!r}")
+    if package and importlib.util.find_spec(package) is None:
+        raise ValueError(f"--engine={engine}: needs {package}, which is not installed; pip install -e '.[{engine}]'")
+    for field, owner in (("ray_address", "ray"), ("slurm", "slurm")):
+        if getattr(settings, field) and engine != owner:
+            raise ValueError(f"--{field}: is for --engine={owner}, got --engine={engine}")
+    asked = slurm.parameters(settings.slurm)
+    if engine == "ray":
+        _refuse_absent(settings.ray_address or os.environ.get("RAY_ADDRESS", ""))
+    if engine == "slurm" and asked.get("cluster") != "local" and shutil.which("sbatch") is None:
+        raise ValueError("--engine=slurm: no sbatch on this machine; start the run where jobs can be submitted")
+
+
+def run_groups(
+    config: dict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, settings: Settings, on_cycle
+) -> None:
+    """Runs groups of lanes on an engine; a group goes on from its checkpoint.
+
+    Args:
+      config: the experiment; `workers` is how many units are at work at a time, 0 for what the engine has room for.
+      groups: the work.
+      folder: the run's, on a file system that all workers see, with its `config.json`.
+      settings: which engine, and how.
+      on_cycle: as for `loop.run_lanes`; called in this process, for one cycle perhaps more than once.
+
+    Raises:
+      ValueError: what a unit refused.
+      RuntimeError: a unit failed, lost its worker too often, or left no records.
+    """
+    slurm.cancel_left(folder)
+    todo = units.make_units(groups, folder.absolute(), settings.compile_cache)
+    paths, offsets, reached = [unit.path for unit in todo], {}, {}
+
+    def take():
+        for line in units.new_lines(paths, offsets):
+            on_cycle(line["records"], line["timing"])
+            reached.update({(record["strategy"], record["seed"]): record["cycle"] for record in line["records"]})
+
+    def unfinished():
+        return [unit for unit in todo if any(reached.get(tuple(lane), -1) < config["cycles"] for lane in unit.lanes)]
+
+    take()
+    if settings.engine != "local":
+        todo = unfinished()  # a place in a queue is worth more than a look at a checkpoint
+    try:
+        with contextlib.closing(_start(todo, config, settings)) as engine:
+            for _ in engine:
+                take()
+    finally:
+        take()
+    if todo := unfinished():
+        raise RuntimeError(
+            f"{todo[0].path}: the unit is done, but its last cycle is not there; "
+            "is the workdir on a file system that all workers see?"
+        )
+
+
+def run_here(config: FrozenConfigDict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, on_cycle) -> None:
+    """Runs groups of lanes one after the other in this process, which holds the device; arguments as above."""
+    slurm.cancel_left(folder)
+    for unit in units.make_units(groups, folder.absolute(), ""):
+        with units.held(unit):
+            loop.run_lanes(config, unit.lanes, folder / "checkpoints", on_cycle)
+
+
+def _refuse_absent(address):
+    """Ray itself takes a minute to say that nobody answers."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdigit():
+        return  # "auto", or ray://HOST:PORT
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"--ray_address: nothing answers at {address!r} ({error})") from None
+
+
+def _start(todo: list[Unit], config: dict, settings: Settings) -> Iterator[None]:
+    if settings.engine == "ray":
+        from experiments.engines import ray_cluster
+
+        return ray_cluster.run_units(todo, config["workers"], settings.ray_address)
+    if settings.engine == "slurm":
+        return slurm.run_units(todo, config["workers"], settings.slurm)
+    return processes.run_units(todo, config["workers"] or num_cores())
+
+
+def num_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

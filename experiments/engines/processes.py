@@ -1,0 +1,116 @@
+"""The engine of one machine: units side by side in processes, each on its own share of the cores."""
+
+import collections
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from experiments.engines import units
+from experiments.engines.units import Unit
+
+
+class Worker(NamedTuple):
+    """A process and what it has."""
+
+    process: multiprocessing.Process
+    cores: list[int] | None
+    unit: Unit
+
+
+def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
+    """Runs units, the next one wherever a worker is free; yields now and then, ends when all are done.
+
+    A process of one thread on one core trains these small networks faster than two threads share one,
+    and than `vmap` on a CPU (`python -m experiments.bench lanes` measures it).
+
+    Args:
+      todo: the work; a unit is done by one worker, and by another one if that is killed.
+      num_workers: processes at a time; closing the iterator ends them.
+
+    Raises:
+      ValueError: what a unit refused.
+      RuntimeError: a unit failed, or lost its worker too often.
+    """
+    waiting, lost = collections.deque(todo), collections.Counter()
+    workers: dict[multiprocessing.connection.Connection, Worker] = {}
+    try:
+        for cores in _core_shares(min(num_workers, len(todo))):
+            _start(workers, waiting.popleft(), cores)
+        while workers:
+            for connection in multiprocessing.connection.wait(list(workers), timeout=0.5):
+                process, cores, unit = workers.pop(connection)
+                try:
+                    units.refuse(connection.recv())
+                except (EOFError, ConnectionError):
+                    process.join()
+                    lost[unit] += 1
+                    units.refuse_lost(unit, lost[unit], f"with exit code {process.exitcode}")
+                    _start(workers, unit, cores)
+                    continue
+                if waiting:
+                    workers[connection] = Worker(process, cores, waiting.popleft())
+                    _send(connection, workers[connection].unit)
+                else:
+                    process.terminate()
+            yield
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+
+
+def _start(workers, unit, cores):
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    with _on(cores):  # from its first breath: libraries count the cores when they are loaded
+        process.start()
+    theirs.close()  # so that the pipe ends where the worker does
+    workers[ours] = Worker(process, cores, unit)
+    _send(ours, unit)
+
+
+def _send(connection, unit):
+    with contextlib.suppress(ConnectionError):  # a worker that died just now is found by its pipe
+        connection.send(unit)
+
+
+def _core_shares(num_workers):
+    """The cores of each worker; None where the system cannot say."""
+    if not hasattr(os, "sched_getaffinity"):
+        return [None] * num_workers
+    cores = sorted(os.sched_getaffinity(0))
+    return [cores[i::num_workers] or [cores[i % len(cores)]] for i in range(num_workers)]
+
+
+@contextlib.contextmanager
+def _on(cores):
+    """This thread, and what it starts, on some cores."""
+    if cores is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _serve(connection):
+    """A worker's life: units come in, outcomes go out."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.send(units.work(connection.recv()))
+
+
+def _end_with_parent():
+    """Ends this process when the one that started it dies, however it dies."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,166 @@
+"""A unit of work, a group of lanes of a run, on any machine that sees the run's folder.
+
+A unit goes on from its last checkpoint and appends what every cycle brings to a file of its own, which the process that
+started the run follows. It can be lost and started again anywhere and at any time.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import traceback
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ml_collections import FrozenConfigDict
+
+from experiments.plan.strategies import Lane, group_name
+from experiments.store import files
+
+LANES = "lanes"  # where the units of a run have their files
+THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")  # what XLA and SciPy's LAPACK go by when they make their threads
+RETRIES = 3  # how often a unit that lost its worker is started again
+
+
+class Unit(NamedTuple):
+    """What a worker needs to know."""
+
+    folder: str  # the workdir
+    digest: str  # of the run's config.json
+    cwd: str  # relative paths of the config start here
+    lanes: tuple[Lane, ...]
+    compile_cache: str = ""  # a folder, or "" to leave JAX as it is
+    threads: int = 0  # of XLA and of LAPACK on a CPU; 0 for as many as there are cores
+
+    @property
+    def name(self) -> str:
+        """Of the files of this unit."""
+        return group_name(self.lanes)
+
+    @property
+    def path(self) -> pathlib.Path:
+        """The file of lines that this unit appends to."""
+        return pathlib.Path(self.folder, LANES, f"{self.name}.jsonl")
+
+
+class Outcome(NamedTuple):
+    """How a unit ended; an error comes back as text, so that only a lost worker is ever a reason to try again."""
+
+    kind: str  # "done", "refused" (bad input) or "failed" (anything else)
+    text: str = ""
+
+
+def make_units(groups: list[tuple[Lane, ...]], folder: pathlib.Path, compile_cache: str) -> list[Unit]:
+    """The units of a run whose `config.json` is written."""
+    (folder / LANES).mkdir(exist_ok=True)
+    digest, cwd = _digest(folder), os.getcwd()
+    return [Unit(str(folder), digest, cwd, tuple(group), compile_cache) for group in groups]
+
+
+def work(unit: Unit) -> Outcome:
+    """Runs a unit to its end. JAX starts in here, with the cores and the environment that the process then has."""
+    try:
+        _work(unit)
+    except (ValueError, OSError) as error:
+        return Outcome("refused", str(error))
+    except Exception:
+        return Outcome("failed", f"{unit.name} failed on {platform.node()}:\n{traceback.format_exc()}")
+    return Outcome("done")
+
+
+def refuse(outcome: Outcome) -> None:
+    """Raises what went wrong in a unit, if anything: ValueError for bad input, RuntimeError for the rest."""
+    if outcome.kind == "refused":
+        raise ValueError(outcome.text)
+    if outcome.kind == "failed":
+        raise RuntimeError(outcome.text)
+
+
+def refuse_lost(unit: Unit, times: int, how: str) -> None:
+    """Raises RuntimeError once a unit has lost its worker more often than it is tried again."""
+    if times > RETRIES:
+        raise RuntimeError(f"{unit.name}: lost its worker {times} times, the last time {how}; what is done is kept")
+
+
+def new_lines(paths: list[pathlib.Path], offsets: dict[pathlib.Path, int]) -> list[dict]:
+    """What was appended to files of JSON lines since the last call; `offsets` is moved on.
+
+    A file is opened anew each time, as a network file system shows what others wrote only then.
+    """
+    found = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                file.seek(offsets.get(path, 0))
+                whole = file.read().rpartition(b"\n")[0]
+        except FileNotFoundError:
+            continue
+        if whole:
+            offsets[path] = offsets.get(path, 0) + len(whole) + 1
+            found += [json.loads(line) for line in whole.splitlines()]
+    return found
+
+
+def busy(folder: pathlib.Path) -> list[str]:
+    """Where units of a run are at work: "NAME (HOST PID)" of each."""
+    found = []
+    for path in sorted((folder / LANES).glob("*.lock")):
+        with path.open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                found.append(f"{path.stem} ({lock.read().strip()})")
+    return found
+
+
+@contextlib.contextmanager
+def held(unit: Unit) -> Iterator[None]:
+    """Holds a unit for this process; waits for a worker that an earlier part of the run left at it."""
+    with unit.path.with_suffix(".lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        print(platform.node(), os.getpid(), file=lock, flush=True)
+        yield
+
+
+def _work(unit):
+    folder = pathlib.Path(unit.folder)
+    if not (folder / "config.json").is_file() or _digest(folder) != unit.digest:
+        raise ValueError(
+            f"workdir {folder}: {platform.node()} does not find this run's config.json there; "
+            "the workdir must be on a file system that all workers see"
+        )
+    if not os.path.isdir(unit.cwd):
+        raise ValueError(f"{unit.cwd}: is not there on {platform.node()}; start the run from a folder all workers see")
+    os.chdir(unit.cwd)
+    if unit.threads:
+        for name in THREADS:  # read once, when their libraries are loaded
+            os.environ[name] = str(unit.threads)
+    from experiments.engines import compile_cache
+    from experiments.learning import loop
+
+    compile_cache.use(unit.compile_cache)
+    config = FrozenConfigDict(files.read_json(folder / "config.json"))
+    with held(unit):
+        _drop_half_line(unit.path)
+        loop.run_lanes(
+            config,
+            unit.lanes,
+            folder / "checkpoints",
+            lambda records, timing: files.append_json_line(unit.path, {"records": records, "timing": timing}),
+        )
+
+
+def _drop_half_line(path):
+    """Cuts off what a killed worker left of a line."""
+    if path.exists():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def _digest(folder):
+    return hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""How a run learns and picks, cycle by cycle."""

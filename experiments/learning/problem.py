@@ -1,0 +1,158 @@
+"""From a config to arrays and a model."""
+
+import pathlib
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import FrozenConfigDict
+
+from alfamous_jax import datasets
+from alfamous_jax.networks.linear import Identity, Linear
+from alfamous_jax.networks.mlp import ResidualMLP
+from alfamous_jax.networks.resnet import resnet6, resnet18
+from alfamous_jax.networks.sngp import SNGP
+from alfamous_jax.networks.tcn import TCN
+from experiments.learning import sources, split_pool
+from experiments.plan.strategies import NETWORKS, Lane, scheme_of
+
+
+class Keys(NamedTuple):
+    """The random streams of a seed; every strategy gets the same, so that they compare in pairs."""
+
+    pool: jax.Array
+    initial: jax.Array
+    model: jax.Array
+    train: jax.Array
+    query: jax.Array
+
+
+class Data(NamedTuple):
+    """What all lanes share: the training set of M rows, and the test set; of a pool that is split, its rows alone."""
+
+    inputs: jax.Array  # [M, ...], scaled
+    labels: jax.Array  # [M]
+    raw: jax.Array | None  # [M, F], as in the file, shifted to be non-negative; None for images
+    x_test: jax.Array
+    y_test: jax.Array
+    fixed: tuple[jax.Array, jax.Array] | None = None  # [M, H], [T, H], what an SVM sees of the rows and the test set
+    source_probs: jax.Array | None = None  # [M, K'], what a source network takes the rows for
+
+
+class Problem(NamedTuple):
+    """What a group of G lanes works on; the first axis is the lane, but in `data`."""
+
+    data: Data
+    rows: np.ndarray  # [G, N], of the training set, that are in the pool
+    pool: jax.Array  # [G, N], where they are in `data`
+    available: jax.Array  # [G, N]
+    initial: np.ndarray  # [G, b0], positions in the pool
+    variables: dict[str, Any]  # "network", "machine" if an SVM is used -> leaves [G, ...], where every training starts
+
+
+def seed_keys(seed: int) -> Keys:
+    """The streams of a seed."""
+    return Keys(*jax.random.split(jax.random.key(seed), len(Keys._fields)))
+
+
+def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) -> datasets.Pool:
+    """The imbalanced pool of a seed."""
+    how = datasets.Imbalance(
+        profile=config.profile,
+        share=config.minority_share,
+        ratio=config.minority_ratio,
+        minority=config.minority,
+        initial_per_class=config.initial // config.num_classes if config.balanced_initial else 0,
+        source_ratio=config.source_ratio,
+        mean=config.class_mean,
+    )
+    return datasets.imbalanced_pool(seed_keys(seed).pool, dataset, how)
+
+
+@lru_cache(maxsize=1)
+def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
+    """The data set of a config, read once a process."""
+    dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
+    return dataset if config.scaling == "auto" else dataset._replace(scaling=config.scaling)
+
+
+@lru_cache(maxsize=1)
+def load_arrays(config: FrozenConfigDict) -> Data:
+    """The arrays of a config on the host; the rows of a folder of `.npy` files stay in their file."""
+    dataset = load_dataset(config)
+    x_train, x_test = datasets.standardize(dataset)
+    raw = None
+    if x_train.ndim == 2 and dataset.scaling != "none":
+        raw = dataset.x_train.astype(np.float32)
+        raw -= min(raw.min(), 0.0)
+    return Data(x_train, dataset.y_train, raw, x_test.astype(np.float32, copy=False), dataset.y_test)
+
+
+@lru_cache(maxsize=1)
+def load_data(config: FrozenConfigDict) -> Data:
+    """The arrays of a config on the device, put there once a process."""
+    arrays = load_arrays(config)
+    data = Data(*jax.tree.map(jnp.asarray, arrays._replace(inputs=arrays.inputs.astype(np.float32, copy=False))))
+    if config.source:
+        source = load_source(config)
+        (train, probs), (test, _) = (sources.look(source, inputs) for inputs in (data.inputs, data.x_test))
+        mean, deviation = jnp.mean(train, axis=0), jnp.std(train, axis=0)
+        deviation = jnp.where(deviation > 0, deviation, 1.0)
+        return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
+    if any(scheme_of(config, name) not in NETWORKS for name in config.strategies):
+        data = data._replace(fixed=tuple(x.reshape(len(x), -1) for x in (data.inputs, data.x_test)))
+    probs = load_dataset(config).source_probs
+    return data if probs is None else data._replace(source_probs=jnp.asarray(probs))
+
+
+def load_source(config: FrozenConfigDict, num_snapshots: int = 0) -> sources.Source:
+    """The source network of a config, which must be its backbone under a linear head; config.snapshots unless told."""
+    row = jnp.zeros((1, *load_dataset(config).x_train.shape[1:]))
+    return sources.load(pathlib.Path(config.source), build_backbone(config), row, num_snapshots or config.snapshots)
+
+
+def build_model(config: FrozenConfigDict) -> SNGP | Linear:
+    """The network of a config."""
+    backbone = build_backbone(config)
+    if config.head == "linear":
+        return Linear(backbone, config.num_classes)
+    return SNGP(backbone, config.num_classes, config.num_features, config.kernel_scale)
+
+
+def build_backbone(config: FrozenConfigDict) -> nn.Module:
+    """The network of a config without its last layer."""
+    bound, rate = config.spectral_bound or None, config.dropout
+    backbones = {
+        "identity": lambda: Identity(rate),
+        "mlp": lambda: ResidualMLP(config.width, config.depth, bound, rate),
+        "tcn": lambda: TCN(config.width, config.depth, bound=bound, dropout=rate),
+        "resnet6": lambda: resnet6(bound, rate),
+        "resnet18": lambda: resnet18(bound, rate),
+    }
+    return backbones[config.backbone]()
+
+
+def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
+    """Arrays of a group of lanes; of one lane, if `config.parallel` splits its pool over the devices."""
+    dataset, model = load_dataset(config), build_model(config)
+    pools = [seed_pool(config, dataset, lane.seed) for lane in lanes]
+    keys = [seed_keys(lane.seed) for lane in lanes]
+    rows, available = (np.stack([getattr(pool, name) for pool in pools]) for name in ("rows", "available"))
+    if config.parallel == "pool":
+        placed = split_pool.place(load_arrays(config), rows[0], available[0])
+    else:
+        placed = load_data(config), jnp.asarray(rows), jnp.asarray(available)
+    start = [model.init(key.model, load_arrays(config).inputs[:1]) for key in keys]
+    if config.source:
+        source = load_source(config)
+        start = [sources.transplant(variables, source) for variables in start]
+    variables = {"network": jax.tree.map(lambda *leaves: jnp.stack(leaves), *start)}
+    data, pool, available = placed
+    if data.fixed is not None:
+        machine = Linear(Identity(), config.num_classes).init(jax.random.key(0), data.fixed[0][:1])
+        variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(lanes)), machine)
+    initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
+    return Problem(data, rows, pool, available, np.stack(initial), variables)

@@ -1,0 +1,1 @@
+"""AL-FaMoUS over all data sets on one page: python -m experiments.paper FOLDER."""

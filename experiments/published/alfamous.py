@@ -1,0 +1,129 @@
+"""What AL-FaMoUS (Huang et al., 2023) publishes, Tables 1 to 4 and single claims of its text; the gains of CBAL; the
+accuracies of VaB-AL."""
+
+import csv
+import math
+import pathlib
+from typing import NamedTuple
+
+TITLES = {
+    "letter": "LETTER",
+    "mnist": "MNIST",
+    "fmnist": "FMNIST",
+    "cifar10": "CIFAR10",
+    "crop": "CROP",
+    "electric_devices": "E-DEVICE",
+    "ecg5000": "ECG5000",
+}
+IMAGES = ("mnist", "fmnist", "cifar10")  # Table 2 takes features of a pretrained ResNet-50 there
+SEEDS = 10
+SETTINGS = ("initial", "budget", "cycles", "lam", "epochs")
+PAPER_SETTINGS = {
+    "letter": (32, 32, 20, 0.1, 100),
+    "mnist": (100, 100, 7, 0.5, 100),
+    "fmnist": (100, 100, 10, 0.1, 200),
+    "cifar10": (300, 300, 20, 0.5, 200),
+    "crop": (100, 100, 6, 0.5, 100),
+    "electric_devices": (100, 100, 30, 0.05, 150),
+    "ecg5000": (50, 50, 6, 0.05, 100),
+}
+FOLDER = pathlib.Path(__file__).parent
+
+
+class Claim(NamedTuple):
+    """A claim of the text on one comparison: first minus second."""
+
+    dataset: str
+    first: str
+    second: str
+    metric: str
+    statistic: str  # "mean" over the cycles; "peak", the largest along the curve; "labels", second to first
+    level: float  # what "labels" have to reach, else NaN
+    claimed: str  # points of accuracy or F1, a ratio of labels, or a bare sign where the text has no number
+    sentence: str
+
+    @property
+    def sign(self) -> int:
+        """Which way the difference goes."""
+        return -1 if self.claimed.startswith("-") else 1
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (FOLDER / name).open(encoding="utf-8") as lines:
+        return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def counterpart(config: dict) -> str:
+    """The data set of AL-FaMoUS whose numbers a run stands beside; "" where cut, features or training are others."""
+    usual = {"minority": "drawn", "profile": "step", "scheme": "network", "balanced_initial": False}
+    other = any(config.get(field, value) != value for field, value in usual.items())
+    return "" if other or config.get("backbone") == "identity" else config.get("dataset", "")
+
+
+def load_results(dataset: str) -> dict[str, dict[str, float]]:
+    """Tables 1 and 4, strategy -> metric -> value; empty for a dataset the paper lacks."""
+    rows, metrics = _rows("alfamous_results.csv"), ("accuracy", "macro_f1", "cbi")
+    return {row["strategy"]: {m: float(row[m]) for m in metrics} for row in rows if row["dataset"] == dataset}
+
+
+def load_diversity(dataset: str) -> dict[str, float]:
+    """Euclidean diversity of Table 2, strategy -> value relative to its baseline, which is 0."""
+    own = {
+        row["strategy"]: float(row["euclidean"]) for row in _rows("alfamous_diversity.csv") if row["dataset"] == dataset
+    }
+    return {"us": 0.0, "bald": 0.0, **own} if own else {}
+
+
+def load_gains(config: dict) -> dict[str, list[float]]:
+    """Gains of CBAL, Tables 1 to 3, plain strategy -> points at cycles 1 to 4; empty for other settings than theirs."""
+    step = config.get("profile") == "step" and config.get("minority") == "last" and config.get("balanced_initial")
+    key = config.get("dataset"), config.get("minority_ratio")
+    rows = _rows("cbal.csv") if step else []
+    own = [row for row in rows if (row["dataset"], float(row["ratio"])) == key]
+    return {row["strategy"]: [float(row[f"cycle{cycle}"]) for cycle in range(1, 5)] for row in own}
+
+
+def load_vabal(config: dict) -> dict[str, tuple[float, float]]:
+    """VaB-AL, Tables 1 and 2: strategy -> accuracy in %, mean over the rounds and last; empty for other splits."""
+    minority, num_classes = config.get("minority"), config.get("num_classes", 0)
+    if not isinstance(minority, (list, tuple)):
+        return {}
+    whole = sorted({*range(num_classes)} - {*minority})
+    split = f"+{whole[0] + 1}" if len(whole) == 1 else "" if not minority else None
+    key = config.get("dataset"), split
+    return {
+        row["strategy"]: (float(row["mean"]), float(row["last"]))
+        for row in _rows("vabal.csv")
+        if (row["dataset"], row["split"]) == key
+    }
+
+
+def load_claims() -> list[Claim]:
+    """The claims in `alfamous_claims.csv`."""
+    return [Claim(**{**row, "level": float(row["level"] or "nan")}) for row in _rows("alfamous_claims.csv")]
+
+
+def difference(dataset: str, first: str, second: str, metric: str) -> float:
+    """First strategy minus second as published, without the noise of binary fractions; NaN where it is not."""
+    if metric == "ed_diversity":
+        values = load_diversity(dataset)
+        if first.partition("-")[0] != second.partition("-")[0]:
+            return math.nan
+    else:
+        values = {name: row.get(metric, math.nan) for name, row in load_results(dataset).items()}
+    return round(values.get(first, math.nan) - values.get(second, math.nan), 6)
+
+
+def other_settings(config: dict, cycles: int) -> list[str]:
+    """What a run has set otherwise than the paper, such as "epochs 5 (paper 100)".
+
+    Args:
+      config: of the run; a field that it lacks is no difference.
+      cycles: how many it has come to.
+
+    Returns:
+      one phrase per setting.
+    """
+    published = dict(zip(SETTINGS, PAPER_SETTINGS.get(counterpart(config), ()), strict=False))
+    run = {**config, "cycles": cycles}
+    return [f"{key} {run[key]} (paper {value})" for key, value in published.items() if run.get(key, value) != value]

@@ -1,0 +1,66 @@
+"""What the reports share: numbers as text, tables in Markdown, results of a run beside the published ones."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from experiments.published import alfamous
+from experiments.report import summary
+
+RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
+BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
+LABELS = {metric: label for metric, label, _ in RESULTS + BATCHES}
+DIGITS = {metric: digits for metric, _, digits in RESULTS + BATCHES}
+NOTHING = "-"
+
+
+class Result(NamedTuple):
+    """A strategy in one metric, beside the paper; NaN where there is no number."""
+
+    mean: float
+    se: float
+    published: float
+    digits: int
+
+
+def results(records: Sequence[dict], dataset: str) -> Iterator[tuple[str, int, list[Result]]]:
+    """Name, number of complete seeds and one `Result` for each of `RESULTS`, strategy by strategy."""
+    paper = alfamous.load_results(dataset)
+    for name in summary.strategies(records):
+        row = []
+        for metric, _, digits in RESULTS:
+            mean, se, _ = summary.mean_over_seeds(records, name, metric)
+            row.append(Result(mean, se, paper.get(name, {}).get(metric, math.nan), digits))
+        yield name, len(summary.seed_means(records, name, "accuracy")), row
+
+
+def number(value: float, digits: int, sign: str = "") -> str:
+    """A number at a fixed number of digits, `NOTHING` for NaN; sign "+" writes it always, zero is never -0."""
+    return NOTHING if math.isnan(value) else f"{value:{sign}z.{digits}f}"
+
+
+def plus_minus(mean: float, se: float, digits: int, sign: str = "") -> str:
+    """A mean and its standard error, or the mean alone where that is NaN."""
+    return number(mean, digits, sign) + ("" if math.isnan(se) else f" ± {se:.{digits}f}")
+
+
+def p_value(p: float) -> str:
+    """Three digits of a p-value."""
+    return "< 0.001" if p < 0.001 else number(p, 3)
+
+
+def short(text: str) -> str:
+    """The same for narrow columns: no blanks, no zero before the point."""
+    return re.sub(r"(?<!\d)0\.", ".", text.replace(" ", ""))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table whose first `left` columns are flush left and the others flush right."""
+    rule = [":--"] * left + ["--:"] * (len(header) - left)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """One bullet per line."""
+    return "\n".join(f"- {line}" for line in lines)

@@ -1,0 +1,82 @@
+"""What a run tells of itself: its records and its progress."""
+
+import pathlib
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from experiments.store import files
+
+WRITE_EVERY_S = 5.0
+
+
+class Recorder:
+    """Collects the records of all lanes, in whatever order they come, and shows how far the run is."""
+
+    def __init__(self, folder: pathlib.Path, config: dict, console: Console):
+        """Takes over what an earlier part of the run recorded; the bar's unit is a labelled row in training."""
+        self._folder = folder
+        self._last_write = time.monotonic()
+        self._records: dict[tuple, dict] = {}
+        self._order = {name: i for i, name in enumerate(config["strategies"])}
+        self._keep(files.read_json_lines(folder / "metrics.jsonl"))
+        self._shown: set[tuple] = set()
+        self._timed = {_cycle(timing) for timing in files.read_json_lines(folder / "timings.jsonl")}
+        self._bar = progress(console)
+        cycles = range(config["cycles"] + 1)
+        lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
+        self._task = self._bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
+
+    def __enter__(self) -> "Recorder":
+        """Shows the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error) -> None:
+        """Leaves `metrics.jsonl` complete, however the run ended."""
+        self._bar.stop()
+        self._write()
+
+    def add(self, records: list[dict], timing: dict | None) -> None:
+        """Takes the records of a cycle, once or again; `metrics.jsonl` follows every few seconds."""
+        for key in sorted(self._keep(records) - self._shown):
+            self._shown.add(key)
+            record = self._records[key]
+            lane = f"{record['strategy']} seed {record['seed']}"
+            text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
+            self._bar.update(self._task, advance=record["num_labelled"], description=text)
+        if timing is not None and _cycle(timing) not in self._timed:
+            self._timed.add(_cycle(timing))
+            files.append_json_line(self._folder / "timings.jsonl", timing)
+        if time.monotonic() - self._last_write > WRITE_EVERY_S:
+            self._write()
+
+    def _keep(self, records):
+        new = {(self._order[record["strategy"]], record["seed"], record["cycle"]): record for record in records}
+        self._records |= new
+        return new.keys()
+
+    def _write(self):
+        if not self._records:
+            return
+        files.write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
+        self._last_write = time.monotonic()
+
+
+def progress(console: Console) -> Progress:
+    """A bar with an estimate of what is left; silent where the output is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _cycle(timing):
+    return timing["strategy"], tuple(timing["seeds"]), timing["cycle"]

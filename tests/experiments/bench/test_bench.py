@@ -1,0 +1,182 @@
+"""The bench command: what it counts, what it compares, what it refuses; how fast is for the command to say."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.bench import __main__ as bench
+from experiments.bench import compare, jobs, network, roofline
+from experiments.bench.roofline import Limits, Work
+
+ROOT = pathlib.Path(__file__).parents[3]
+TINY = ("--rows=300", "--features=32", "--classes=4", "--budget=5", "--repeats=2")
+WITHOUT = ("ml_collections", "matplotlib")  # what only the driver and its figures need
+
+
+def command(*args, code=0, without=()):
+    program = f"import sys; sys.modules.update(dict.fromkeys({without!r})); "
+    program += "from experiments.bench import __main__ as bench; sys.argv[0] = 'bench'; bench.main()"
+    done = subprocess.run([sys.executable, "-c", program, *args], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "bench.json"
+    names = [name for name in bench.JOBS if name not in ("train", "experiment")]
+    shown = command(*names, *TINY, f"--json={path}", without=WITHOUT)
+    return json.loads(path.read_text()), shown
+
+
+def test_every_row_has_its_times_and_its_limit(result):
+    found, shown = result
+    assert found["shape"] == {"rows": 300, "features": 32, "classes": 4, "budget": 5}
+    assert found["environment"]["jax"] == jax.__version__ and found["bandwidth_GBps"] > 0
+    assert {name.partition(":")[0] for name in found["rows"]} == set(bench.JOBS) - {"train", "experiment"}
+    for name, row in found["rows"].items():
+        assert name in shown
+        assert 0 < row["low_s"] <= row["median_s"] <= row["high_s"] and row["compile_s"] > 0 and row["first_s"] > 0
+        assert row["fraction"] == row["limit_s"] / row["median_s"]
+        assert row["limit_s"] == pytest.approx(
+            max(row["bytes"] / row["bandwidth_GBps"], row["flops"] / row["rate_GFLOPs"]) / 1e9
+        )
+
+
+@pytest.mark.parametrize("name", ["cycle: label, least_confidence", "update: posterior and pool", "badge: pick"])
+def test_counts_are_near_those_of_xla(result, name):
+    """XLA counts every elementwise operation and, here, several passes over short arrays as well."""
+    row = result[0]["rows"][name]
+    assert row["flops"] <= row["xla_flops"] < 8 * row["flops"]
+    assert row["bytes"] / 2 < row["xla_bytes"] < 20 * row["bytes"]
+
+
+def test_networks_and_the_whole_cycle(tmp_path):
+    path = tmp_path / "bench.json"
+    command("train", "experiment", *TINY, f"--json={path}", without=WITHOUT)
+    rows = json.loads(path.read_text())["rows"]
+    stages = {name: row for name, row in rows.items() if name.startswith("experiment")}
+    assert len(stages) == 6 and sum(row["share"] for row in stages.values()) == pytest.approx(1)
+    for name in network.NETWORKS:
+        row = rows[f"train: step, {name}"]
+        assert 0.3 < row["xla_flops"] / row["flops"] < 3
+
+
+def test_work_of_a_label_by_hand():
+    """N = 2, D = 3, K = 5: Phi 6, logits and variances 12 in and 12 out, covariance 9 numbers, two flags."""
+    assert jobs.label_work(2, 3, 5) == Work(4 * (6 + 24 + 9) + 2, 12 + 24 + 18)
+
+
+def test_products_of_a_program_by_hand():
+    def program(x, v):
+        return jax.lax.scan(lambda carry, _: (x @ carry, None), v, length=7)[0]
+
+    counted = network.products(jax.make_jaxpr(jax.jit(program))(jnp.ones((4, 4)), jnp.ones(4)).jaxpr)
+    assert counted == 7 * 2 * 4 * 4
+    images, kernel = jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 5))
+
+    def convolve(x, k):
+        return jax.lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    assert network.products(jax.make_jaxpr(convolve)(images, kernel).jaxpr) == 2 * 2 * 8 * 8 * 5 * 3 * 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("work", "limit", "bound"),
+    [(Work(100, 10), 1.0, "memory"), (Work(10, 1000), 1.0, "compute"), (Work(5, 50), 0.05, "overhead")],
+)
+def test_what_binds(work, limit, bound):
+    row = roofline.against({"median_s": 2.0 if bound != "overhead" else 1.0}, work, Limits(100.0, 1000.0))
+    assert (row["limit_s"], row["bound"]) == (limit, bound)
+    assert row["fraction"] == (0.05 if bound == "overhead" else 0.5)
+
+
+def test_the_plot(result, tmp_path):
+    rows = result[0]["rows"]
+    roofline.draw(rows, tmp_path / "roofline.png")
+    assert (tmp_path / "roofline.png").stat().st_size > 20_000
+
+
+class TestCompare:
+    def results(self):
+        row = {"low_s": 0.9, "median_s": 1.0, "high_s": 1.1, "fraction": 0.5}
+        slower = {name: 2 * value if name.endswith("_s") else value for name, value in row.items()}
+        first = {"environment": {"jax": "1"}, "shape": {"rows": 1}, "rows": {"a": row, "b": row, "only": row}}
+        second = {"environment": {"jax": "2"}, "shape": {"rows": 1}, "rows": {"a": row, "b": slower}}
+        return first, second
+
+    def test_rows_apart_and_rows_alike(self):
+        lines, rows = compare.compare(*self.results())
+        assert lines == ["jax: 1 | 2", "only in one: only"]
+        assert rows["b"]["ratio"] == 2 and rows["b"]["differs"] and not rows["a"]["differs"]
+
+    def test_shown(self, tmp_path):
+        for name, result in zip("ab", self.results(), strict=True):
+            (tmp_path / f"{name}.json").write_text(json.dumps(result))
+        shown = command("compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+        assert "same" in shown and "2.00" in shown and "only in one: only" in shown
+
+    def test_other_shapes(self):
+        first, second = self.results()
+        with pytest.raises(ValueError, match="different shapes"):
+            compare.compare(first, second | {"shape": {"rows": 2}})
+
+    def test_what_is_no_result(self, tmp_path):
+        with pytest.raises(ValueError, match=r"none.json: no such file"):
+            compare.load(str(tmp_path / "none.json"))
+        (tmp_path / "other.json").write_text("{}")
+        with pytest.raises(ValueError, match=r"other.json: not a result of experiments.bench"):
+            compare.load(str(tmp_path / "other.json"))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["knn"], "WHAT: expected cycle, .* got 'knn'"),
+        (["cycle", "lanes"], "WHAT: lanes goes alone"),
+        (["compare", "a.json"], "compare: expected two files, got 1"),
+        (["cycle", "--features=0"], "--features: expected an integer of at least 1, got 0"),
+        (["cycle", "--rows=100"], "--rows: expected at least twice --budget 100, got 100"),
+        (["cycle", "--json=nowhere/a.json"], "nowhere/a.json: no folder nowhere"),
+    ],
+)
+def test_refused(args, message, capsys):
+    parser = bench._parser()
+    with pytest.raises(SystemExit):
+        bench._check(parser, parser.parse_args(args))
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_vabal(tmp_path):
+    path = tmp_path / "bench.json"
+    command("vabal", *TINY, "--draws=3", f"--json={path}")
+    result = json.loads(path.read_text())
+    assert result["rows"].keys() == {"an epoch of training", "scores of all rows", "its products alone"}
+    assert result["peak_host_memory_GB"] > 0 and result["rows"]["scores of all rows"]["ratio_to_products"] > 0
+
+
+def test_highs(tmp_path):
+    path = tmp_path / "bench.json"
+    command("highs", "--sizes=XS", "--repeats=1", f"--json={path}")
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) == 6
+    for row in rows.values():
+        assert row["median_s"] > 0 and row["highs_s"] > 0 and row["speedup"] == row["highs_s"] / row["median_s"]
+        assert 0 <= row["bound_error"] < 1e-5
+        assert 0 <= row["gap"] <= min(row["greedy_gap"], row["top_utility_gap"], row["rounded_gap"]) + 1e-6
+
+
+def test_export(tmp_path):
+    path = tmp_path / "bench.json"
+    command("export", *TINY, f"--json={path}")
+    rows = json.loads(path.read_text())["rows"]
+    assert rows.keys() == {"live", "artefact"}
+    for row in rows.values():
+        phases = row["import_s"] + row["trace_s"] + row["compile_s"] + row["call_s"]
+        assert 0 < phases < row["total_s"]

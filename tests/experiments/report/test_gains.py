@@ -1,0 +1,102 @@
+"""Gains of class balance, by hand, and the history of the classes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.paper import runs
+from experiments.published import alfamous
+from experiments.report import gains, page, summary
+
+COUNTS = {"entropy": [[4, 2], [7, 3], [11, 3]], "entropy-cb": [[4, 2], [6, 4], [8, 6]]}
+ACCURACY = {"entropy": [0.5, 0.60, 0.70], "entropy-cb": [0.5, 0.61, 0.74]}
+
+
+def record(name, seed, cycle):
+    counts = COUNTS[name][cycle][:: 1 if seed == 0 else -1]
+    extra = 0.02 * seed * (name == "entropy-cb") if cycle else 0.0
+    l1 = abs(counts[0] - counts[1]) / sum(counts)
+    scores = {"accuracy": ACCURACY[name][cycle] + extra, "macro_f1": 0.5, "cbi": None, "l1_score": l1}
+    return {"strategy": name, "seed": seed, "cycle": cycle, "num_labelled": sum(counts), **scores, "counts": counts}
+
+
+RECORDS = [record(name, seed, cycle) for name in COUNTS for seed in (0, 1) for cycle in range(3)]
+
+
+def test_pairs():
+    names = ["random", "kcenter", "us-cb", "bald-mc", "bald-mc-cb", "kcenter-cb", "bald"]
+    assert gains.balanced_pairs(names) == [("bald-mc-cb", "bald-mc"), ("kcenter-cb", "kcenter")]
+
+
+def test_gains_by_hand():
+    """Seed 0 gains 1 and 4 points, seed 1 two more in each cycle; L1 falls from (.4, .571) to (.2, .143)."""
+    header, rows = gains.gain_table(RECORDS, {}, [("entropy-cb", "entropy")])
+    assert header == ["comparison", "seeds", "cycle 1", "cycle 2", "L1 score"]
+    assert rows == [["entropy-cb vs entropy", "2", "+2.00 ± 1.00", "+5.00 ± 1.00", "-0.314 ± 0.000"]]
+
+
+def test_published_gains_stand_under_a_run_of_their_settings():
+    config = {"dataset": "cifar10", "minority_ratio": 0.1, "profile": "step", "minority": "last"}
+    config["balanced_initial"] = True
+    _, rows = gains.gain_table(RECORDS, config, [("entropy-cb", "entropy")])
+    assert rows[1] == ["CBAL", "-", "+0.54", "+0.86", "-"]
+    for other in ({"minority": "drawn"}, {"minority_ratio": 0.2}, {"dataset": "letter"}, {"profile": "exponential"}):
+        assert alfamous.load_gains(config | other) == {}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "ratio", "strategy", "cycles", "claimed"),
+    [
+        ("cifar10", 0.1, "vaal", range(4), 0.92),
+        ("cifar100", 0.3, "vaal", range(4), 2.85),
+        ("cifar100", 0.1, "entropy", [3], 1.43),
+        ("cifar100", 1, "entropy", [3], 1.82),
+    ],
+)
+def test_published_gains_agree_with_the_prose(dataset, ratio, strategy, cycles, claimed):
+    """About 1 and 3 points on average for VAAL, more than 1 at cycle 4 for entropy on CIFAR-100."""
+    config = {"dataset": dataset, "minority_ratio": ratio, "profile": "step", "minority": "last"}
+    found = alfamous.load_gains({**config, "balanced_initial": True})[strategy]
+    assert len(found) == 4 and np.mean([found[cycle] for cycle in cycles]) == pytest.approx(claimed, abs=0.005)
+
+
+def test_history_orders_the_classes_within_each_seed():
+    """Seed 1 has the classes of seed 0 the other way round: both put the frequent one first."""
+    np.testing.assert_allclose(gains._shares(RECORDS, "entropy-cb"), [[8 / 6, 4 / 6], [1.2, 0.8], [16 / 14, 12 / 14]])
+    unfinished = [r for r in RECORDS if (r["seed"], r["cycle"]) != (1, 2)]
+    assert gains._shares(unfinished, "entropy").shape == (3, 2)
+    assert gains._shares([r for r in RECORDS if r["cycle"] < 2 or r["strategy"] != "entropy"], "entropy") is None
+
+
+def test_the_report_shows_them(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in RECORDS))
+    text = page.write_report(tmp_path).read_text()
+    assert "| entropy-cb vs entropy | 2 | +2.00 ± 1.00 |" in text and "(history.png)" in text
+    assert (tmp_path / "history.png").stat().st_size > 5000
+
+
+def test_families_and_variants():
+    cases = {"us": ("us", ""), "bald-mc": ("bald-mc", ""), "bald-mc-cb": ("bald-mc", "cb")}
+    cases |= {"us-alfamous@8": ("us", "alfamous@8"), "entropy-pseudo": ("entropy-pseudo", ""), "random": ("random", "")}
+    assert {name: summary.split_name(name) for name in cases} == cases
+
+
+def test_many_families_get_a_panel_each(tmp_path):
+    names = ["random", "us", "us-cb", "entropy", "margin", "badge", "kcenter"]
+    records = [record("entropy", seed, cycle) | {"strategy": n} for n in names for seed in (0, 1) for cycle in range(3)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    page.write_report(tmp_path)
+    assert (tmp_path / "curves.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("change", [{"backbone": "identity"}, {"balanced_initial": True}], ids=["features", "cbal"])
+def test_other_experiments_do_not_stand_beside_alfamous(tmp_path, change):
+    config = {"dataset": "letter", "backbone": "mlp", "balanced_initial": False, "epochs": 7}
+    assert alfamous.counterpart(config) == "letter" and alfamous.counterpart(config | change) == ""
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r | {"strategy": "us"}) + "\n" for r in RECORDS[:6]))
+    text = page.write_report(tmp_path).read_text()
+    assert text.startswith("# Active learning on letter\n") and "Other settings" not in text
+    with pytest.raises(ValueError, match="no run on one of letter"):
+        runs.find_runs([tmp_path])

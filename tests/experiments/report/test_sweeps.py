@@ -1,0 +1,74 @@
+"""The report's sections on a chosen lam and on swept minibatches, from records small enough to check by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from records_by_hand import make_records, write_run
+
+from experiments.report import page, sweeps
+
+SWEPT = {
+    "us-alfamous@8": {0: (0.2, 0.3, 0.5), 1: (0.2, 0.5, 0.7)},
+    "us-alfamous@1": {0: (0.2, 0.4, 0.6), 1: (0.2, 0.7, 0.9)},
+    "us-cb": {0: (0.2, 0.2, 0.2), 1: (0.2, 0.3, 0.3)},
+}
+TIMINGS = [
+    {"strategy": "us-alfamous@1", "cycle": 0, "query_s": 9.0},
+    {"strategy": "us-alfamous@1", "cycle": 1, "query_s": 0.5},
+    {"strategy": "us-alfamous@1", "cycle": 1, "query_s": 0.7},
+    {"strategy": "us-alfamous@1", "cycle": 2, "train_s": 1.0},
+]
+
+
+def with_curves(records):
+    """Seed 0 chooses .1, seed 1 chooses .5."""
+    for record in records:
+        seed = record["seed"]
+        record["lam"] = (0.1, 0.5)[seed] if record["strategy"] == "us-cb" else 0.0
+        if record["strategy"] == "us-cb" and record["cycle"] == 0:
+            l1 = ([4.0, 2.0, 2.0], [8.0, 6.0, 2.0])[seed]
+            record["lam_curve"] = {"lam": [0.0, 0.1, 0.5], "l1": l1, "utility": [10.0, 9.0, 8.0 - seed]}
+    return records
+
+
+def test_lambda_curves_by_hand():
+    curves = sweeps.lambda_curves(with_curves(make_records(SWEPT)))
+    assert list(curves) == ["us-cb"]
+    np.testing.assert_array_equal(curves["us-cb"].l1, [[4, 2, 2], [8, 6, 2]])
+    assert curves["us-cb"].chosen == [0.1, 0.5]
+    assert sweeps.lambda_rows(curves) == [
+        ["us-cb", "0", "6.000", "10.000", "-"],
+        ["us-cb", "0.1", "4.000", "9.000", "1 of 2"],
+        ["us-cb", "0.5", "2.000", "7.500", "1 of 2"],
+    ]
+
+
+def test_minibatches_by_hand():
+    records = make_records(SWEPT)
+    found = sweeps.minibatches(records, TIMINGS)
+    assert [(m.size, m.strategy) for m in found] == [(1, "us-alfamous@1"), (8, "us-alfamous@8")]
+    assert found[0].query_s == 0.7 and np.isnan(found[1].query_s)
+    one, eight = sweeps.minibatch_rows(records, found)
+    assert one[:3] == ["us-alfamous", "1", "0.650 ± 0.150"] and one[-2:] == ["-", "0.700"]
+    # F1 means .5 and .8 against .4 and .6: differences -.1 and -.2
+    assert eight[:3] == ["us-alfamous", "8", "0.500 ± 0.100"] and eight[-2:] == ["-0.150 ± 0.050", "-"]
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["timed", "untimed"])
+def test_report_has_the_sections_and_the_figures(tmp_path, timed):
+    if timed:
+        (tmp_path / "timings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in TIMINGS))
+    write_run(tmp_path, with_curves(make_records(SWEPT)), strategies=list(SWEPT), dataset="letter")
+    text = page.write_report(tmp_path).read_text(encoding="utf-8")
+    assert "## Balance weight" in text and "| us-cb | 0.1 | 4.000 | 9.000 | 1 of 2 |" in text
+    assert "## Minibatches" in text and "| us-alfamous | 8 | 0.500 ± 0.100 |" in text
+    for name in ("lambda.png", "minibatches.png"):
+        assert f"({name})" in text and (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_report_without_sweeps_has_neither(tmp_path):
+    write_run(tmp_path, make_records(), dataset="letter")
+    text = page.write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Balance weight" not in text and "Minibatches" not in text
+    assert not (tmp_path / "lambda.png").exists() and not (tmp_path / "minibatches.png").exists()
