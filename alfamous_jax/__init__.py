@@ -1,10 +1,15 @@
 """Active learning for imbalanced data as pure JAX functions.
 
-Importing this package imports JAX and nothing heavier; `models`, `train` and `datasets`, which need
-flax, optax or files, are imported by name.
+Every public module is reached from here by its name, whatever folder it lies in: `from alfamous_jax import balance_lp,
+svm`. Importing this package imports JAX and nothing heavier; modules that need flax, optax or files are imported when
+they are first asked for.
 """
 
-from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates, utilities
 from alfamous_jax.networks import cross_validation, random_features
 from alfamous_jax.selection import (
     balance,
@@ -16,23 +21,61 @@ from alfamous_jax.selection import (
     single_stage,
 )
 
+if TYPE_CHECKING:
+    from alfamous_jax import datasets
+    from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
+    from alfamous_jax.networks import augment, layers, linear, mlp, resnet, sngp, svm, tcn, train
+
 __version__ = "0.1.0"
+
+_LATER = {
+    "datasets": __name__,
+    **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
+    **dict.fromkeys(
+        ("augment", "layers", "linear", "mlp", "resnet", "sngp", "svm", "tcn", "train"), f"{__name__}.networks"
+    ),
+}
 
 __all__ = [
     "acquisition",
+    "augment",
     "balance",
     "balance_lp",
     "batch_bald",
     "centroids",
     "cross_validation",
     "cycle",
+    "datasets",
     "diversity",
     "exported",
     "imbalance",
     "laplace",
+    "layers",
+    "linear",
     "metrics",
     "minority",
+    "mlp",
     "random_features",
+    "resnet",
     "single_stage",
+    "sngp",
+    "stage_vae",
+    "svm",
+    "tcn",
+    "train",
     "updates",
+    "utilities",
+    "vaal",
+    "vabal",
+    "vae",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{_LATER[name]}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted(["__version__", *__all__])

@@ -15,31 +15,21 @@ matrices may round otherwise for a part of the rows; and in a batch with lam > 0
 which `select_batch` compares with the greedy one on one device only.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import acquisition, laplace, updates
+from alfamous_jax import _answers, _factored, laplace, updates, utilities
+from alfamous_jax._factored import Factors
 from alfamous_jax.core import collectives
-from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.selection import balance, balance_lp
+from alfamous_jax.utilities import Utility
 
-Utility = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
-
-UTILITIES: dict[str, Utility] = {
-    "random": lambda logits, variance, key: jax.random.uniform(key, variance.shape, variance.dtype),
-    "least_confidence": lambda logits, variance, key: acquisition.least_confidence(
-        laplace.mean_field(logits, variance)
-    ),
-    "margin": lambda logits, variance, key: acquisition.margin(laplace.mean_field(logits, variance)),
-    "entropy": lambda logits, variance, key: acquisition.entropy(laplace.mean_field(logits, variance)),
-    "bald": lambda logits, variance, key: acquisition.bald_gaussian(logits, variance),
-}
+UNUSED = cast(Posterior, None)  # in the place of a posterior, which a query does not look at
 
 
 class PoolState(NamedTuple):
@@ -93,17 +83,9 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
 def score(
     state: PoolState, key: jax.Array, utility: str | Utility, axis_name: str | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """What a query weighs: the utility of every row [N] and its class probabilities [N, K].
-
-    Args:
-      state: the pool as it is known now.
-      key, utility, axis_name: see `query`.
-    """
+    """What a `query` with these arguments weighs: the utility of every row [N] and its class probabilities [N, K]."""
     probs = laplace.mean_field(state.logits, state.variance)
-    if utility == "random" and axis_name is not None:
-        sample = partial(jax.random.uniform, key, dtype=state.variance.dtype)
-        return collectives.draw(lambda size: sample((size,)), len(state.variance), axis_name), probs
-    return _named(utility)(state.logits, state.variance, key), probs
+    return utilities.evaluate(utility, state.logits, state.variance, key, axis_name), probs
 
 
 @partial(jax.jit, static_argnames=("utility", "num", "axis_name"))
@@ -112,7 +94,7 @@ def query(
     key: jax.Array,
     *,
     utility: str | Utility = "least_confidence",
-    lam: float = 0.0,
+    lam: jax.Array | float = 0.0,
     num: int = 1,
     axis_name: str | None = None,
 ) -> tuple[jax.Array, QueryInfo]:
@@ -121,7 +103,7 @@ def query(
     Args:
       state: the pool as it is known now.
       key: for `random` and for functions that draw; the same key for all queries of a cycle means the same draws.
-      utility: a name in `UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
+      utility: a name in `utilities.UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
       lam: weight of the class balance; 0 is pure utility.
       num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
       axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. A function for `utility` sees
@@ -130,17 +112,18 @@ def query(
     Returns:
       indices [num], -1 where no row is left, and the info.
     """
-    utilities, probs = score(state, key, utility, axis_name)
+    worth, probs = score(state, key, utility, axis_name)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:
-        indices = balance.select_one(utilities, probs, demand, lam, state.available, axis_name)[None]
-        valid = jnp.isfinite(balance.marginal(utilities, probs, demand, lam))
+        indices = balance.select_one(worth, probs, demand, lam, state.available, axis_name=axis_name)[None]
+        valid = jnp.isfinite(balance.marginal(worth, probs, demand, lam))
         num_invalid = collectives.psum(jnp.sum(state.available & ~valid), axis_name)
     else:
-        selection = balance_lp.select_batch(utilities, probs, demand, lam, state.available, num, axis_name=axis_name)
+        select = partial(balance_lp.select_batch, budget=num, axis_name=axis_name)
+        selection = select(worth, probs, demand, lam, state.available)
         indices, num_invalid = selection.indices, selection.num_invalid
-    picked = jnp.where(indices >= 0, collectives.take(utilities, indices, axis_name), -jnp.inf)
+    picked = jnp.where(indices >= 0, collectives.take(worth, indices, axis_name), -jnp.inf)
     return indices, QueryInfo(picked, jnp.sum(indices >= 0), num_invalid)
 
 
@@ -161,12 +144,13 @@ def update(
     Returns:
       the state for the next query.
     """
-    usable = _usable(indices, labels, state.counts.shape[0])
+    usable = _answers.usable(indices, labels, state.counts.shape[0])
     rows = collectives.take(phi, indices, axis_name).astype(state.posterior.cov.dtype)
     rows = jnp.where(usable[:, None], rows, 0.0)
     posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
     logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
-    return PoolState(posterior, logits, variance, *_reveal(state, indices, labels, usable, axis_name))
+    changed = _answers.take_down(state.available, state.counts, indices, labels, axis_name)
+    return PoolState(posterior, logits, variance, *changed)
 
 
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
@@ -179,7 +163,7 @@ def run(
     counts: jax.Array,
     *,
     utility: str | Utility = "least_confidence",
-    lam: float = 0.0,
+    lam: jax.Array | float = 0.0,
     budget: int,
     minibatch: int = 1,
     update: bool = True,
@@ -199,9 +183,8 @@ def run(
     Returns:
       the state after the last label and what was picked.
     """
-    state = init(posterior, phi, available, counts)
     settings = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
-    return acquire(key, state, phi, labels, lam=lam, **settings)
+    return acquire(key, init(posterior, phi, available, counts), phi, labels, lam=lam, **settings)
 
 
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
@@ -212,7 +195,7 @@ def acquire(
     labels: jax.Array,
     *,
     utility: str | Utility = "least_confidence",
-    lam: float = 0.0,
+    lam: jax.Array | float = 0.0,
     budget: int,
     minibatch: int = 1,
     update: bool = True,
@@ -220,8 +203,8 @@ def acquire(
 ) -> tuple[PoolState, CycleInfo]:
     """`query` and `update` repeated in one scan until `budget` rows are labelled.
 
-    The covariance stays factored inside: base plus one column per label, so that a label reads D^2
-    numbers and writes D. Results equal those of the two steps called in turn.
+    The covariance stays factored inside, so that a label reads D^2 numbers and writes D. Results equal those of the two
+    steps called in turn.
 
     Args:
       key: consumed; all picks share what is drawn from it.
@@ -240,64 +223,27 @@ def acquire(
     if minibatch < 1 or budget < 1 or budget % minibatch:
         raise ValueError(f"budget must be a positive multiple of minibatch, got {budget} and {minibatch}")
     chex.assert_equal_shape_prefix([phi, labels, state.available], 1)
-    base_cov, num_classes = state.posterior.cov, state.counts.shape[0]
+    base, num_classes = state.posterior.cov, state.counts.shape[0]
+    ask = partial(query, utility=utility, lam=lam, num=minibatch, axis_name=axis_name)
 
-    def absorb(factors, row):
-        mean, columns, shrinks = factors
-        features, label, slot = row
-        column = jnp.dot(base_cov, features, precision=HIGHEST)
-        column -= jnp.dot(shrinks * jnp.dot(columns, features, precision=HIGHEST), columns, precision=HIGHEST)
-        gain = updates.gain(mean, column, features, label)
-        mean += jnp.outer(gain.step, column)
-        return (mean, columns.at[slot].set(column), shrinks.at[slot].set(gain.shrink)), gain
-
-    def step(carry, slots):
+    def step(carry: tuple[PoolState, Factors], slots: jax.Array) -> tuple[tuple[PoolState, Factors], Any]:
         state, factors = carry
-        indices, info = query(
-            state, jax.random.clone(key), utility=utility, lam=lam, num=minibatch, axis_name=axis_name
-        )
+        indices, info = ask(state, jax.random.clone(key))
         answers, rows = collectives.take((labels, phi), indices, axis_name)
-        rows = rows.astype(base_cov.dtype)
-        revealed = jnp.where(indices >= 0, answers, -1)
-        usable = _usable(indices, revealed, num_classes)
-        rows = jnp.where(usable[:, None], rows, 0.0)
+        answers = jnp.where(indices >= 0, answers, -1)
+        usable = _answers.usable(indices, answers, num_classes)
+        rows = jnp.where(usable[:, None], rows.astype(base.dtype), 0.0)
         logits, variance = state.logits, state.variance
         if update:
-            factors, gains = jax.lax.scan(absorb, factors, (rows, jnp.where(usable, revealed, 0), slots))
+            given = rows, jnp.where(usable, answers, 0), slots
+            factors, gains = jax.lax.scan(lambda f, row: _factored.absorb(base, f, *row), factors, given)
             logits, variance = updates.refresh(logits, variance, phi, gains)
-        state = PoolState(None, logits, variance, *_reveal(state, indices, revealed, usable, axis_name))
-        return (state, factors), (indices, revealed, info)
+        changed = _answers.take_down(state.available, state.counts, indices, answers, axis_name)
+        return (PoolState(UNUSED, logits, variance, *changed), factors), (indices, answers, info)
 
-    empty = jnp.zeros((budget, base_cov.shape[0]), base_cov.dtype)
-    factors = (state.posterior.mean, empty, empty[:, 0])
+    start = state._replace(posterior=UNUSED), _factored.start(state.posterior, budget)
     slots = jnp.arange(budget).reshape(-1, minibatch)
-    start = (state._replace(posterior=None), factors)
-    (state, (mean, columns, shrinks)), (indices, revealed, info) = jax.lax.scan(step, start, slots)
-    cov = base_cov - jnp.dot(columns.T * shrinks, columns, precision=HIGHEST)
-    return state._replace(posterior=Posterior(mean, cov)), CycleInfo(
-        indices=indices.ravel(),
-        labels=revealed.ravel(),
-        utility=info.utility.ravel(),
-        num_selected=jnp.sum(info.num_selected),
-        num_invalid=jnp.max(info.num_invalid),
-    )
-
-
-def _named(utility: str | Utility) -> Utility:
-    if callable(utility):
-        return utility
-    if utility not in UTILITIES:
-        raise ValueError(f"utility must be a function or one of {', '.join(UTILITIES)}, got {utility!r}")
-    return UTILITIES[utility]
-
-
-def _usable(indices, labels, num_classes):
-    """Which rows got a label [n]."""
-    return (indices >= 0) & (labels >= 0) & (labels < num_classes)
-
-
-def _reveal(state, indices, labels, usable, axis_name):
-    """Availability and counts once the labels are known; padding is sent out of range and dropped."""
-    gone = collectives.places(indices, state.available.shape[0], axis_name)
-    counted = jnp.where(usable, labels, state.counts.shape[0])
-    return state.available.at[gone].set(False, mode="drop"), state.counts.at[counted].add(1, mode="drop")
+    (state, factors), (indices, answers, info) = jax.lax.scan(step, start, slots)
+    picks = indices.ravel(), answers.ravel(), info.utility.ravel()
+    state = state._replace(posterior=_factored.multiply_out(base, factors))
+    return state, CycleInfo(*picks, jnp.sum(info.num_selected), jnp.max(info.num_invalid))

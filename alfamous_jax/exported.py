@@ -12,14 +12,17 @@ What is written is StableHLO in JAX's own container, read by `jax.export.deseria
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import export
 
-from alfamous_jax import cycle
+from alfamous_jax import cycle, utilities
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
+
+Arrays = tuple[jax.Array, ...]
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -42,7 +45,7 @@ def export_step(
       num_features, num_classes: D and K.
       num_rows: N; None for a pool of any size, which only single picks allow.
       num: rows of a query; labels of an update; for "run" the budget, which it picks one by one.
-      utility: a name in `cycle.UTILITIES` but "random", which would need a key.
+      utility: a name in `utilities.UTILITIES` but "random", which would need a key.
       update: for "run", whether labels move the posterior.
       platforms: which devices it shall run on; none of them has to be here.
 
@@ -52,8 +55,8 @@ def export_step(
     Raises:
       ValueError: an unknown step or utility; a batch for a pool of any size.
     """
-    if utility == "random" or utility not in cycle.UTILITIES:
-        known = ", ".join(name for name in cycle.UTILITIES if name != "random")
+    if utility == "random" or utility not in utilities.UTILITIES:
+        known = ", ".join(name for name in utilities.UTILITIES if name != "random")
         raise ValueError(f"utility must be one of {known}, got {utility!r}")
     if step == "query" and num > 1 and num_rows is None:
         raise ValueError(f"a query of {num} rows needs num_rows, as a batch is chosen from a pool of known size")
@@ -62,7 +65,7 @@ def export_step(
     pool = (n, d), float32
     state = ((k, d), float32), ((d, d), float32), ((n, k), float32), ((n,), float32), ((n,), bool), ((k,), int32)
     named, lam = {"utility": utility}, ((), float32)
-    steps = {
+    steps: dict[str, tuple[Callable[..., Any], Sequence[tuple[Any, Any]]]] = {
         "init": (_init, [*state[:2], pool, *state[4:]]),
         "query": (partial(_query, num=num, **named), [*state, lam]),
         "update": (_update, [*state, pool, ((num,), int32), ((num,), int32)]),
@@ -75,34 +78,35 @@ def export_step(
     return bytes(export.export(jax.jit(function), platforms=platforms)(*arguments).serialize())
 
 
-def load(artefact: bytes) -> Callable[..., tuple[jax.Array, ...]]:
+def load(artefact: bytes) -> Callable[..., Arrays]:
     """What `export_step` wrote, as a function; the same in three lines of JAX where this package is not installed."""
     return jax.jit(export.deserialize(bytearray(artefact)).call)
 
 
-def _flat(state):
+def _flat(state: PoolState) -> Arrays:
     return *state.posterior, *state[1:]
 
 
-def _state(arrays):
-    return PoolState(Posterior(*arrays[:2]), *arrays[2:6])
+def _state(arrays: Sequence[jax.Array]) -> PoolState:
+    mean, cov, logits, variance, available, counts = arrays
+    return PoolState(Posterior(mean, cov), logits, variance, available, counts)
 
 
-def _init(mean, covariance, phi, available, counts):
+def _init(mean: jax.Array, covariance: jax.Array, phi: jax.Array, available: jax.Array, counts: jax.Array) -> Arrays:
     return _flat(cycle.init(Posterior(mean, covariance), phi, available, counts))
 
 
-def _query(*arrays, num, utility):
+def _query(*arrays: jax.Array, num: int, utility: str) -> jax.Array:
     *state, lam = arrays
     return cycle.query(_state(state), jax.random.key(0), utility=utility, lam=lam, num=num)[0]
 
 
-def _update(*arrays):
-    return _flat(cycle.update(_state(arrays), *arrays[6:]))
+def _update(*arrays: jax.Array) -> Arrays:
+    return _flat(cycle.update(_state(arrays[:6]), *arrays[6:]))
 
 
-def _run(*arrays, budget, utility, update):
-    *arrays, phi, labels, lam = arrays
+def _run(*arrays: jax.Array, budget: int, utility: str, update: bool) -> Arrays:
+    *before, phi, labels, lam = arrays
     settings = {"utility": utility, "budget": budget, "update": update}
-    state, info = cycle.acquire(jax.random.key(0), _state(arrays), phi, labels, lam=lam, **settings)
+    state, info = cycle.acquire(jax.random.key(0), _state(before), phi, labels, lam=lam, **settings)
     return *_flat(state), info.indices

@@ -121,7 +121,7 @@ def pool_dot(phi: jax.Array, columns: jax.Array) -> jax.Array:
     return jnp.sum(products.reshape(len(phi), 3, -1), axis=1)
 
 
-def _variance(cov, row):
+def _variance(cov: jax.Array, row: jax.Array) -> jax.Array:
     row = row.astype(cov.dtype)
     return jnp.dot(jnp.dot(row, cov, precision=HIGHEST), row, precision=HIGHEST)
 

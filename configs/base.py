@@ -10,7 +10,8 @@ def get_base() -> ConfigDict:
     config = ConfigDict()
 
     # Data
-    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, a path ending in .npz, or a folder/
+    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, a path ending in .npz, a folder/, or a
+    # function of your own, MODULE:ATTRIBUTE, that gives a dict of such arrays
     config.num_classes = 2
     config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
     config.scaling = "auto"  # "feature", "channel", "none", or as the registry says
@@ -53,7 +54,8 @@ def get_base() -> ConfigDict:
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
     # Network
-    config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", or "identity" where the rows are features already
+    config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", or "identity" where the rows are features already,
+    # or a flax module of your own, MODULE:ATTRIBUTE
     config.head = "sngp"  # or "linear": no random features, the last layer sees the backbone's
     config.width = 128  # of an MLP or a TCN
     config.depth = 2
@@ -85,6 +87,44 @@ def get_base() -> ConfigDict:
     config.parallel = "auto"
     config.workers = 0  # processes at a time; 0 is one for each core
     return config
+
+
+def set_resnet(config: ConfigDict, backbone: str) -> None:
+    """The network of the three data sets of images: "resnet6" or "resnet18", trained by SGD."""
+    config.backbone = backbone
+    config.learning_rate = 0.1
+    config.weight_decay = 3e-4
+    config.batch_size = 20
+
+
+def set_tcn(config: ConfigDict) -> None:
+    """The network of the three data sets of series: a TCN trained by Adam."""
+    config.backbone = "tcn"
+    config.width = 64
+    config.depth = 3
+    config.optimizer = "adam"
+    config.learning_rate = 1e-3
+
+
+def set_transfer(config: ConfigDict) -> None:
+    """An imbalanced MNIST, learned by fine-tuning a network of another data set (minority-class, single-stage AL)."""
+    config.dataset, config.num_classes = "mnist", 10
+    config.profile, config.class_mean = "transfer", 600.0
+
+    config.backbone, config.head = "resnet6", "linear"
+    config.spectral_bound = 0.0
+    config.learning_rate = 0.01
+    config.weight_decay = 5e-4
+    config.batch_size = 32
+    config.epochs = 60
+    config.milestones, config.decay = (40,), 0.1
+
+
+def set_cifar100_transfer(config: ConfigDict) -> None:
+    """CIFAR-100 in the place of MNIST after `set_transfer`, as the papers have it."""
+    config.dataset, config.num_classes = "cifar100", 100
+    config.class_mean = 172.0
+    config.backbone, config.augment = "resnet18", "flip_and_crop"
 
 
 def set_mode(config: ConfigDict, mode: str, *others: str) -> None:

@@ -14,7 +14,7 @@ us-alfamous .376, bald .337, bald-cb .351, bald-fbu .367, bald-alfamous .370.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_mode, set_tcn
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -27,13 +27,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.cycles = 6
     config.lam = 0.5
 
-    config.backbone = "tcn"
-    config.width = 64
-    config.depth = 3
+    set_tcn(config)
     config.kernel_scale = 2.0
-
-    config.optimizer = "adam"
-    config.learning_rate = 1e-3
     config.batch_size = 10
     config.epochs = 100
 

@@ -14,7 +14,7 @@ us-alfamous .541, bald .528, bald-cb .532, bald-fbu .528, bald-alfamous .537.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_mode, set_tcn
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -30,13 +30,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.cycles = 6
     config.lam = 0.05
 
-    config.backbone = "tcn"
-    config.width = 64
-    config.depth = 3
+    set_tcn(config)
     config.kernel_scale = 1.0
-
-    config.optimizer = "adam"
-    config.learning_rate = 1e-3
     config.batch_size = 10
     config.epochs = 100
 

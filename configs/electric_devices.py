@@ -16,7 +16,7 @@ us-alfamous .643, bald .608, bald-cb .618, bald-fbu .620, bald-alfamous .626.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_mode, set_tcn
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -32,13 +32,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.cycles = 30
     config.lam = 0.05
 
-    config.backbone = "tcn"
-    config.width = 64
-    config.depth = 3
+    set_tcn(config)
     config.kernel_scale = 2.0
-
-    config.optimizer = "adam"
-    config.learning_rate = 1e-3
     config.batch_size = 20
     config.epochs = 150
 

@@ -14,7 +14,7 @@ us-alfamous .748, bald .735, bald-cb .734, bald-fbu .741, bald-alfamous .746.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_mode, set_resnet
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -29,12 +29,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.cycles = 10
     config.lam = 0.1
 
-    config.backbone = "resnet6"
+    set_resnet(config, "resnet6")
     config.kernel_scale = 5.0
-
-    config.learning_rate = 0.1
-    config.weight_decay = 3e-4
-    config.batch_size = 20
     config.epochs = 200
 
     set_mode(config, mode)

@@ -26,7 +26,7 @@ and thresholding ahead of plain fine-tuning.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_cifar100_transfer, set_mode, set_transfer
 
 BASELINES = ("random", "margin", "kcenter", "cds-bal", "cds-bal-pred")
 SCHEMES = ("svm", "cs-svm", "network", "network-th")
@@ -35,28 +35,17 @@ SCHEMES = ("svm", "cs-svm", "network", "network-th")
 def get_config(mode: str = "") -> ConfigDict:
     """The experiment in the mode after the colon of --config."""
     config = get_base()
-    config.dataset, config.num_classes = "mnist", 10
-    config.profile, config.class_mean = "transfer", 600.0
+    set_transfer(config)
     config.strategies = (*BASELINES, "dmcs-rand", "dmcs-marg")
     config.seeds = 3
     config.initial = config.budget = 50
     config.cycles = 15
-
     config.scheme = "switch"
-    config.backbone, config.head = "resnet6", "linear"
-    config.spectral_bound = 0.0
-    config.learning_rate = 0.01
-    config.weight_decay = 5e-4
-    config.batch_size = 32
-    config.epochs = 60
-    config.milestones, config.decay = (40,), 0.1
 
     if mode in ("cifar100", "features"):
-        config.dataset, config.num_classes = "cifar100", 100
-        config.class_mean = 172.0
+        set_cifar100_transfer(config)
         config.initial = config.budget = 500
         config.seeds = 5
-        config.backbone, config.augment = "resnet18", "flip_and_crop"
     if mode == "features":
         config.dataset = "features"
         config.backbone, config.augment, config.scheme = "identity", "none", "cs-svm"

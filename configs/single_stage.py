@@ -22,7 +22,7 @@ Published G_AL over four data sets (Tables 6 and 7; the source is a ResNet-18 of
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base
+from configs.base import get_base, set_cifar100_transfer, set_transfer
 
 PLAIN = ("random", "ent-inv-div", "ent-inv-div+ens", "ls-inv-div", "ls-inv-div+ens", "kcenter", "kcenter+ens")
 
@@ -30,29 +30,18 @@ PLAIN = ("random", "ent-inv-div", "ent-inv-div+ens", "ls-inv-div", "ls-inv-div+e
 def get_config(mode: str = "") -> ConfigDict:
     """The experiment in the mode after the colon of --config."""
     config = get_base()
-    config.dataset, config.num_classes = "mnist", 10
-    config.profile, config.class_mean = "transfer", 600.0
+    set_transfer(config)
     config.selections = (*PLAIN, *(name.replace("+ens", "") + "-bal" + "+ens" * ("+ens" in name) for name in PLAIN))
     config.budgets = (50, 100, 200)
     config.balance_from = 0.4
     config.ensemble = 6  # snapshots of the source for +ens
     config.seeds = 5
     config.initial = config.budget = config.cycles = 1  # there are no cycles
-
     config.schemes = ("cs-svm", "network")
-    config.backbone, config.head = "resnet6", "linear"
-    config.spectral_bound = 0.0
-    config.learning_rate = 0.01
-    config.weight_decay = 5e-4
-    config.batch_size = 32
-    config.epochs = 60
-    config.milestones, config.decay = (40,), 0.1
 
     if mode in ("cifar100", "features"):
-        config.dataset, config.num_classes = "cifar100", 100
-        config.class_mean = 172.0
+        set_cifar100_transfer(config)
         config.budgets = (500, 1000, 2000)
-        config.backbone, config.augment = "resnet18", "flip_and_crop"
     if mode == "features":
         config.dataset, config.backbone, config.augment = "features", "identity", "none"
         config.schemes = ("cs-svm",)

@@ -19,7 +19,7 @@ TARGET = flags.DEFINE_string("target", None, "The .npz file to write, where a co
 def parser(*required: str) -> Callable[[list[str]], list[str]]:
     """A parser for `app.run` that wants these flags, and ends the program where one is wrong or missing."""
 
-    def parse(argv):
+    def parse(argv: list[str]) -> list[str]:
         flags.mark_flags_as_required(required)
         try:
             return flags.FLAGS(argv)

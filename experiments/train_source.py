@@ -19,8 +19,8 @@ from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
 from experiments import command_line
 from experiments.command_line import CONFIG, TARGET
-from experiments.learning import problem, schemes, sources
-from experiments.plan import check
+from experiments.learning import check, problem, schemes, sources
+from experiments.plan.check import check_inputs
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
@@ -38,12 +38,12 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
     target, num_snapshots = pathlib.Path(target), config["snapshots"]
     if not target.parent.is_dir():
         raise FileNotFoundError(f"--target: no folder {target.parent}")
-    check.check_config(config)
+    check.check(config)
     if config["epochs"] % num_snapshots:
         raise ValueError(f"config.snapshots: must divide {config['epochs']} epochs, got {num_snapshots}")
     config = FrozenConfigDict(config)
     data = problem.load_data(config)
-    check.check_inputs(config, data.inputs.shape[1:])
+    check_inputs(config, data.inputs.shape[1:])
     model, key = Linear(problem.build_backbone(config), config.num_classes), jax.random.key(config.first_seed)
     init_key, train_key = jax.random.split(key)
     rows = jnp.arange(len(data.labels))
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
     config, start = CONFIG.value, time.perf_counter()
     print(f"training {config.backbone} on {config.dataset}, {config.epochs} epochs")
     try:
-        scores = train_source(config, TARGET.value)
+        scores = train_source(config, str(TARGET.value))
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -1,10 +1,10 @@
 """Images under a pretrained network of torchvision: the `.npz` file of features that every config takes.
 
-    python -m experiments.extract_features photos.npz features.npz --network resnet18
+    python tools/extract_features.py photos.npz features.npz --network resnet18
     python -m experiments.run --config=configs/features.py:linear --config.dataset=features.npz ...
 
-Needs numpy, torch and torchvision and nothing of this project, so that `python experiments/extract_features.py` runs in
-an environment of its own. Weights (downloaded once) and preprocessing are torchvision's default for the network.
+Needs numpy, torch and torchvision and nothing of this project, so that it runs in an environment of its own. Weights
+(downloaded once) and preprocessing are torchvision's default for the network.
 """
 
 import argparse
@@ -12,8 +12,6 @@ import os
 import pathlib
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -54,7 +52,9 @@ def read(path) -> dict[str, np.ndarray]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
             arrays = {name: archive[name] for name in (*SPLIT, *WHOLE, "classes") if name in names}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except OSError:
+        raise
+    except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds between them
         raise ValueError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
     parts = next((parts for parts in (SPLIT, WHOLE) if set(parts) <= set(names)), None)
     if not parts:

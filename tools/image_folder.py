@@ -1,6 +1,6 @@
 """A folder of images, one subfolder for each class, as the `.npz` file that every config takes.
 
-    python -m experiments.image_folder photos photos.npz --size 64 --grey
+    python tools/image_folder.py photos photos.npz --size 64 --grey
     python -m experiments.run --config=configs/vabal.py:neu --config.dataset=photos.npz --config.num_classes=K ...
 
 Classes are numbered in the order of their names, which the file keeps as `classes`. Every image is cut to a square

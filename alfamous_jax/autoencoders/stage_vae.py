@@ -45,7 +45,7 @@ class StageVAE(nn.Module):
     batch_norm: bool = False  # after every rectifier of encoder and decoder (the authors' code)
     kl_weight: float = 1.0  # of the KL in Eq. 9, beside means over features and over latents
 
-    def setup(self):
+    def setup(self) -> None:
         """The layers on the stages, and the autoencoder."""
         self.layers = [nn.Dense(WIDTH) for _ in range(self.num_stages)]
         hidden, latent = (WIDTH,) * 3, BLOCK * self.num_classes
@@ -161,7 +161,7 @@ def fit(
     latent = BLOCK * model.num_classes
     variables = model.init(init_key, tuple(h[:1] for h in stages), jnp.zeros((1, latent), stages[0].dtype))
 
-    def loss_fn(params, moving, chosen, noise):
+    def loss_fn(params: Any, moving: Any, chosen: jax.Array, noise: jax.Array) -> tuple[jax.Array, Any]:
         batch, labels = standardize(tuple(h[chosen] for h in stages), mean, deviation), predicted[chosen]
         absent = labels if training.mask_in_training else None
         (x, decoded, code, z), moved = model.apply(
@@ -170,7 +170,7 @@ def fit(
         w = presence(z, model.num_classes, model.constraint)
         return loss(x, decoded, code, w, labels, training.weight, model.kl_weight), moved
 
-    def step(i, carry, order, noise_key, rate):
+    def step(i: jax.Array, carry: Any, order: jax.Array, noise_key: jax.Array, rate: jax.Array) -> Any:
         params, moving, state, total = carry
         chosen = order[(i * BATCH_SIZE + jnp.arange(BATCH_SIZE)) % count]  # the last batch is filled from the first
         noise = jax.random.normal(jax.random.fold_in(noise_key, i), (BATCH_SIZE, latent), stages[0].dtype)
@@ -178,7 +178,7 @@ def fit(
         update, state = optimizer.update(grads, state, params)
         return jax.tree.map(lambda p, u: p - rate * u, params, update), moving, state, total + value
 
-    def epoch(carry, numbered):
+    def epoch(carry: Any, numbered: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
         number, key = numbered
         order_key, noise_key = jax.random.split(key)
         order, steps = rows[train.shuffle(order_key, len(rows), count)], -(-count // BATCH_SIZE)
@@ -197,7 +197,7 @@ def is_finite(stages: tuple[jax.Array, ...]) -> jax.Array:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(h), axis=1) for h in stages]), axis=0)
 
 
-def _moments(h, usable, count):
+def _moments(h: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and deviation of each feature over the usable rows; a deviation of 0 stands as 1."""
     mean = jnp.sum(jnp.where(usable[:, None], h, 0.0), axis=0) / count
     deviation = jnp.sqrt(jnp.sum(jnp.where(usable[:, None], (h - mean) ** 2, 0.0), axis=0) / count)

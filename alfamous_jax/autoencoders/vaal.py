@@ -1,5 +1,6 @@
 """Variational adversarial active learning, VAAL (Sinha et al., 2019)."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -107,27 +108,26 @@ def fit(
     )
     optimizer = optax.adam(LEARNING_RATE)
 
-    def judge(models, code):
-        return Discriminator().apply(models.discriminator, code.mean)
-
-    def deceive(parameters, models, key, batches):
-        models, loss = models._replace(vae=parameters), 0.0
+    def deceive(
+        parameters: Any, models: Models, key: jax.Array, batches: tuple[jax.Array, jax.Array]
+    ) -> jax.Array | float:
+        loss: jax.Array | float = 0.0
         for noise_key, x in zip(jax.random.split(key), batches, strict=True):
             noise = jax.random.normal(noise_key, (len(x), model.latent), x.dtype)
-            decoded, code = model.apply(parameters, x, noise)
-            loss += autoencoder_loss(x, decoded, code, judge(models, code), beta, adversary)
+            outputs: Any = model.apply(parameters, x, noise)
+            decoded, code = outputs
+            loss += autoencoder_loss(x, decoded, code, _judge(models, code), beta, adversary)
         return loss
 
-    def tell_apart(parameters, models, batches):
+    def tell_apart(parameters: Any, models: Models, batches: tuple[jax.Array, jax.Array]) -> jax.Array:
         models = models._replace(discriminator=parameters)
-        codes = (model.apply(models.vae, x, method="encode") for x in batches)
-        return discriminator_loss(*(judge(models, code) for code in codes))
+        return discriminator_loss(*(_judge(models, _encode(model, models, x)) for x in batches))
 
-    def draw(key):
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         keys = jax.random.split(key)
         return inputs[draw_labelled(keys[0], batch_size)], inputs[draw_available(keys[1], batch_size)]
 
-    def step(carry, key):
+    def step(carry: tuple[Models, Models], key: jax.Array) -> tuple[tuple[Models, Models], tuple[jax.Array, jax.Array]]:
         models, states = carry
         *keys, draw_key = jax.random.split(key, VAE_STEPS + 1)
         for vae_key in keys:
@@ -161,11 +161,22 @@ def utility(models: Models, inputs: jax.Array, rows: jax.Array, *, model: vae.VA
       utility [N] in [-1, 0], higher first.
     """
 
-    def score(chunk):
-        code = model.apply(models.vae, inputs[chunk], method="encode")
-        return -nn.sigmoid(Discriminator().apply(models.discriminator, code.mean))
+    def score(chunk: jax.Array) -> jax.Array:
+        return -nn.sigmoid(_judge(models, _encode(model, models, inputs[chunk])))
 
     return in_chunks(score, rows)
+
+
+def _encode(model: vae.VAE, models: Models, x: jax.Array) -> vae.Encoding:
+    code: Any = model.apply(models.vae, x, method="encode")
+    return vae.Encoding(*code)
+
+
+def _judge(models: Models, code: vae.Encoding) -> jax.Array:
+    """Logits of the discriminator [n]."""
+    output: Any = Discriminator().apply(models.discriminator, code.mean)
+    logits: jax.Array = output
+    return logits
 
 
 def _is_finite(inputs: jax.Array, rows: jax.Array) -> jax.Array:
@@ -173,7 +184,7 @@ def _is_finite(inputs: jax.Array, rows: jax.Array) -> jax.Array:
     return in_chunks(lambda chunk: jnp.all(jnp.isfinite(inputs[chunk].reshape(len(chunk), -1)), axis=1), rows)
 
 
-def _sampler(rows, wanted):
+def _sampler(rows: jax.Array, wanted: jax.Array) -> Callable[[jax.Array, int], jax.Array]:
     """(key, number) -> rows drawn with replacement from those wanted."""
     order, count = rows[jnp.argsort(~wanted, stable=True)], jnp.sum(wanted)
     return lambda key, num: order[jax.random.randint(key, (num,), 0, jnp.maximum(count, 1))]

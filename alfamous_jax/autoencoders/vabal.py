@@ -1,7 +1,8 @@
 """VaB-AL: how probably a classifier is wrong about a row, by Bayes' rule (Choi et al., 2021)."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,7 +13,12 @@ from alfamous_jax.autoencoders.stage_vae import BLOCK, WIDTH, Models, StageVAE
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.networks import train
 
-LIKELIHOODS = {"exp": lambda loss: jnp.exp(-loss), "inverse": jnp.reciprocal, "loss": lambda loss: loss}
+PRIORS = ("labelled", "available")  # rows whose labels by the autoencoder are counted
+LIKELIHOODS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "exp": lambda loss: jnp.exp(-loss),
+    "inverse": jnp.reciprocal,
+    "loss": lambda loss: loss,
+}
 DRAWN_AT_ONCE = 2**20  # numbers of a layer of the decoder that are held at a time
 
 
@@ -56,7 +62,9 @@ def read(
     gram = jnp.matmul(last, last.T, precision=HIGHEST)
     product = partial(jnp.matmul, precision=HIGHEST)
 
-    def read_chunk(rows):
+    def read_chunk(rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x: Any
+        code: Any
         scaled = stage_vae.standardize(tuple(h[rows] for h in stages), models.mean, models.deviation)
         x = model.apply(models.variables, scaled, method="embed")
         code = model.apply(models.variables, x, method="encode")
@@ -66,7 +74,7 @@ def read(
         offset_product = product(offset, last.T)
         whole = product(z, first) + first_bias
 
-        def error_without(block):
+        def error_without(block: tuple[jax.Array, jax.Array]) -> jax.Array:
             z_block, kernel = block
             h = nn.relu(whole - product(z_block, kernel))
             for kernel, bias in middle:
@@ -148,7 +156,7 @@ def utility(
       utility [N], higher first, NaN where a stage has a NaN or an infinity; the rates behind it. With nothing labelled
       all rows score 1. ValueError for a scoring there is not.
     """
-    if scoring.prior_from not in ("labelled", "available"):
+    if scoring.prior_from not in PRIORS:
         raise ValueError(f"prior_from must be labelled or available, got {scoring.prior_from!r}")
     noise = jax.random.normal(key, (scoring.num_samples, BLOCK * model.num_classes), stages[0].dtype)
     losses, votes = read(models, stages, noise, model=model)
@@ -159,7 +167,7 @@ def utility(
     return jnp.where(finite, score(losses, rates, scoring), jnp.nan), rates
 
 
-def _decoder_layers(variables):
+def _decoder_layers(variables: dict[str, Any]) -> list[tuple[jax.Array, jax.Array]]:
     """(kernel, bias) of every layer, with the running batch norm before a layer folded into it."""
     decoder = variables["params"]["autoencoder"]["decoder"]
     layers = [(decoder[f"Dense_{i}"]["kernel"], decoder[f"Dense_{i}"]["bias"]) for i in range(4)]

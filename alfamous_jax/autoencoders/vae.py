@@ -23,7 +23,7 @@ class VAE(nn.Module):
     decoder: nn.Module
     latent: int = 32
 
-    def setup(self):
+    def setup(self) -> None:
         """The two linear maps."""
         self.mean, self.log_variance = nn.Dense(self.latent), nn.Dense(self.latent)
 
@@ -34,7 +34,8 @@ class VAE(nn.Module):
 
     def decode(self, z: jax.Array) -> jax.Array:
         """Latents [N, latent] -> rows [N, ...]."""
-        return self.decoder(z)
+        rows: jax.Array = self.decoder(z)
+        return rows
 
     def __call__(self, x: jax.Array, noise: jax.Array) -> tuple[jax.Array, Encoding]:
         """Rows [N, ...] and standard normal noise [N, latent] -> reconstructions, latent Gaussians."""

@@ -5,27 +5,30 @@ numbers are those of the whole pool. With None for `axis_name` nothing is sent a
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 
+Tree = TypeVar("Tree")  # a pytree of arrays
 
-def psum(x, axis_name: str | None):
+
+def psum(x: Tree, axis_name: str | None) -> Tree:
     """Sum of a pytree over the devices."""
     return x if axis_name is None else jax.lax.psum(x, axis_name)
 
 
-def pmax(x, axis_name: str | None):
+def pmax(x: Tree, axis_name: str | None) -> Tree:
     """Largest value over the devices, leaf by leaf."""
     return x if axis_name is None else jax.lax.pmax(x, axis_name)
 
 
-def gather(x, axis_name: str | None):
+def gather(x: Tree, axis_name: str | None) -> Tree:
     """The rows of all devices one after the other, leaf by leaf."""
     return x if axis_name is None else jax.lax.all_gather(x, axis_name, tiled=True)
 
 
-def first(x, axis_name: str | None):
+def first(x: Tree, axis_name: str | None) -> Tree:
     """The first device's values on all of them, leaf by leaf: what was computed alike is then alike to the bit."""
     here = jax.lax.axis_index(axis_name) == 0 if axis_name is not None else True
     return psum(jax.tree.map(lambda leaf: jnp.where(here, leaf, jnp.zeros_like(leaf)), x), axis_name)
@@ -36,7 +39,7 @@ def num_rows(size: int, axis_name: str | None) -> int:
     return size if axis_name is None else size * jax.lax.axis_size(axis_name)
 
 
-def first_row(size: int, axis_name: str | None):
+def first_row(size: int, axis_name: str | None) -> int | jax.Array:
     """The row of the whole pool that is the first one here."""
     return 0 if axis_name is None else size * jax.lax.axis_index(axis_name)
 
@@ -49,7 +52,7 @@ def places(rows: jax.Array, size: int, axis_name: str | None) -> jax.Array:
     return jnp.where((here >= 0) & (here < size), here, size)
 
 
-def take(arrays, rows: jax.Array, axis_name: str | None):
+def take(arrays: Tree, rows: jax.Array, axis_name: str | None) -> Tree:
     """The given rows of a pytree of arrays [N, ...], on every device.
 
     Args:
@@ -61,7 +64,7 @@ def take(arrays, rows: jax.Array, axis_name: str | None):
       pytree of arrays [..., ...]. Each entry is one number plus zeros, hence exact.
     """
 
-    def masked(x):
+    def masked(x: jax.Array) -> jax.Array:
         place = places(rows, len(x), axis_name)
         mine = (place < len(x)).reshape(rows.shape + (1,) * (x.ndim - 1))
         return jnp.where(mine, x[jnp.minimum(place, len(x) - 1)], jnp.zeros((), x.dtype))

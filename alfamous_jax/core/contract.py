@@ -22,6 +22,12 @@ class Selection(NamedTuple):
     bound: jax.Array  # [], no batch has a lower objective; -inf where the method certifies nothing
 
 
+def without_objective(indices: jax.Array, num_invalid: jax.Array, dtype: jnp.dtype) -> Selection:
+    """The answer of a selector that minimises nothing: objective NaN, bound -inf, both of `dtype`."""
+    nothing = jnp.full((), jnp.nan, dtype)
+    return Selection(indices, jnp.sum(indices >= 0), num_invalid, nothing, jnp.full((), -jnp.inf, dtype))
+
+
 def check_shapes(utility: jax.Array, probs: jax.Array, demand: jax.Array, available: jax.Array, budget: int) -> None:
     """Refuses arrays that do not fit together and an impossible budget, at trace time."""
     chex.assert_rank([utility, probs, demand, available], [1, 2, 1, 1])
@@ -30,7 +36,7 @@ def check_shapes(utility: jax.Array, probs: jax.Array, demand: jax.Array, availa
     check_budget(budget)
 
 
-def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array, available: jax.Array) -> None:
+def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array | float, available: jax.Array) -> None:
     """Raises a ValueError for a negative lam or probability where the numbers are known, outside a trace."""
     refuse_negative_lam(lam)
     if isinstance(selection.num_invalid, jax.core.Tracer) or not selection.num_invalid:

@@ -4,7 +4,7 @@ LETTER comes with the package: "Letter Recognition" by P. W. Frey and D. J. Slat
 Learning Repository data set 59, CC BY 4.0, unchanged.
 """
 
-from alfamous_jax.datasets.files import Dataset, load
+from alfamous_jax.datasets.files import Dataset, from_arrays, load
 from alfamous_jax.datasets.mapped import split_rows
 from alfamous_jax.datasets.pools import Imbalance, Pool, imbalanced_pool, initial_rows, moments, pool_size, standardize
 
@@ -12,6 +12,7 @@ __all__ = [
     "Dataset",
     "Imbalance",
     "Pool",
+    "from_arrays",
     "imbalanced_pool",
     "initial_rows",
     "load",

@@ -1,30 +1,21 @@
 """Reading a data set and refusing what is wrong with it.
 
-A name of the registry is looked for in this order: packaged; an `.npz` file in the data directory; the text
-files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
-its path, or by its stem if it lies in the data directory. It holds `x_train, y_train, x_test, y_test`, or `x, y`
-whose last rows are then the test set. Labels are 0, 1, 2, ...; `classes` may name them. `source_probs_train` (or
-`source_probs`, a row for each of x) may hold a pretrained network's probabilities of its own classes.
-
-A pool that is larger than memory is a folder, named by its path with a `/` at the end, of x_train.npy, y_train.npy,
-x_test.npy and y_test.npy. The rows of x_train stay in their file and are read where they are used; they are neither
-searched for NaN nor scaled unless asked for, as both would read all of them.
+A data set is `x_train, y_train, x_test, y_test`, or `x, y` whose last rows are then the test set. Labels are 0, 1,
+2, ...; `classes` may name them. `source_probs_train` (or `source_probs`, a row for each of x) may hold a pretrained
+network's probabilities of its own classes. Where it may lie is said in `places`.
 """
 
-import importlib.util
 import os
 import pathlib
-import zipfile
-from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets.registry import SOURCES, Source
+from alfamous_jax.datasets import places
+from alfamous_jax.datasets.places import DATA_DIR, PARTS, Arrays
+from alfamous_jax.datasets.registry import SOURCES
 
-PACKAGED = ("letter",)
-DATA_DIR = "ALFAMOUS_DATA_DIR"
-PARTS = ("x_train", "y_train", "x_test", "y_test")
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
 
 
 class Dataset(NamedTuple):
@@ -61,46 +52,66 @@ def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None =
     """
     folder = pathlib.Path(folder) if (folder := data_dir or os.environ.get(DATA_DIR)) else None
     source = SOURCES.get(name)
-    if source:
-        if num_classes != source.num_classes:
-            raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
-        where, arrays = _find(name, source, folder)
-        split, test_rows = source.split, test_rows or source.test_rows
-    elif name.endswith("/"):
-        where, arrays, split = name, _map_folder(pathlib.Path(name)), "source"
-    else:
-        path = _own_file(name, folder)
-        where, arrays, split = str(path), _read(path), "source"
-    parts = _split(where, arrays, split, test_rows)
-    if source:
-        parts = [x.reshape(len(x), *source.shape) if x.shape[1:] == (*source.shape, 1) else x for x in parts]
-    for kind, x, y in (("train", *parts[:2]), ("test", *parts[2:])):
-        _check(f"{where} ({kind})", x, y, num_classes)
-        if source and x.shape[1:] != source.shape:
-            raise ValueError(f"{where} ({kind}): rows of {name} have shape {source.shape}, got {x.shape[1:]}")
-    if parts[0].shape[1:] != parts[2].shape[1:]:
-        raise ValueError(f"{where}: train rows have shape {parts[0].shape[1:]}, test rows {parts[2].shape[1:]}")
-    parts[1], parts[3] = parts[1].astype(np.int32), parts[3].astype(np.int32)
-    if source:
-        num_missing = source.num_rows - len(parts[1]) - len(parts[3])
-        return Dataset(*parts, num_classes, source.scaling, num_missing, _names(arrays, num_classes))
-    return Dataset(
-        *parts,
-        num_classes,
-        "none" if name.endswith("/") else "feature" if parts[0].ndim == 2 else "channel",
+    if not source:
+        where, arrays = places.own(name, folder)
+        data = from_arrays(arrays, num_classes, test_rows, where)
+        return data._replace(scaling="none") if name.endswith("/") else data
+    if num_classes != source.num_classes:
+        raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
+    where, arrays = places.registered(name, source, folder)
+    x_train, y_train, x_test, y_test = _split(where, arrays, source.split, test_rows or source.test_rows)
+    x_train, x_test = (
+        x.reshape(len(x), *source.shape) if x.shape[1:] == (*source.shape, 1) else x for x in (x_train, x_test)
+    )
+    data = _checked(where, (x_train, y_train, x_test, y_test), num_classes)
+    if x_train.shape[1:] != source.shape:
+        raise ValueError(f"{where}: rows of {name} have shape {source.shape}, got {x_train.shape[1:]}")
+    num_missing = source.num_rows - len(y_train) - len(y_test)
+    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=_names(arrays, num_classes))
+
+
+def from_arrays(arrays: Arrays, num_classes: int, test_rows: int = 0, where: str = "arrays") -> Dataset:
+    """A data set of your own from arrays in memory, checked as those of an `.npz` file are.
+
+    Args:
+      arrays: `x_train, y_train, x_test, y_test`, or `x, y`; `classes` and `source_probs_train` if there are any.
+      num_classes: K.
+      test_rows: for `x, y`: how many of the last rows are the test set.
+      where: where they come from, for messages.
+
+    Returns:
+      the data set; tables are to be scaled feature by feature, images and series by channel.
+
+    Raises:
+      ValueError: an array is missing, has the wrong shape, a NaN or an infinity, or a label outside 0..K-1.
+    """
+    parts = _split(where, arrays, "source", test_rows)
+    data = _checked(where, parts, num_classes)
+    return data._replace(
+        scaling="feature" if data.x_train.ndim == 2 else "channel",
         class_names=_names(arrays, num_classes),
-        source_probs=_source_probs(where, arrays, len(parts[1])),
+        source_probs=_source_probs(where, arrays, len(data.y_train)),
     )
 
 
-def _names(arrays, num_classes):
+def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
+    x_train, y_train, x_test, y_test = parts
+    for kind, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+        _check(f"{where} ({kind})", x, y, num_classes)
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise ValueError(f"{where}: train rows have shape {x_train.shape[1:]}, test rows {x_test.shape[1:]}")
+    return Dataset(x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32), num_classes)
+
+
+def _names(arrays: Arrays, num_classes: int) -> tuple[str, ...]:
     names = arrays.get("classes", np.empty(0))
     return tuple(map(str, names)) if names.shape == (num_classes,) else ()
 
 
-def _source_probs(where, arrays, num_train):
+def _source_probs(where: str, arrays: Arrays, num_train: int) -> np.ndarray | None:
     """Probabilities of the training rows, if the file has any."""
-    probs = arrays.get("source_probs_train", arrays.get("source_probs", np.empty(0))[:num_train])
+    whole = arrays.get("source_probs", np.empty(0))
+    probs = arrays.get("source_probs_train", whole[:num_train] if whole.ndim else whole)
     if not probs.size:
         return None
     if probs.ndim != 2 or len(probs) != num_train or not np.issubdtype(probs.dtype, np.floating):
@@ -113,118 +124,32 @@ def _source_probs(where, arrays, num_train):
     return probs.astype(np.float32)
 
 
-def _find(name: str, source: Source, folder: pathlib.Path | None):
-    """Where a registered data set was found, and its arrays."""
-    if name in PACKAGED:
-        path = resources.files(__package__) / f"{name}.npz"
-        return str(path), _read(path)
-    files = " or ".join(f"{stem}.npz" for stem in source.files)
-    tried = [f"{files} in the folder {DATA_DIR} names ({folder or 'not set'})"]
-    if folder:
-        for path in (folder / f"{stem}.npz" for stem in source.files):
-            if path.is_file():
-                return str(path), _read(path)
-    if source.ucr:
-        tried.append(f"{source.ucr}/{source.ucr}_TRAIN.tsv and _TEST.tsv of the UCR archive there")
-        if folder and (folder / source.ucr).is_dir():
-            return str(folder / source.ucr), _read_ucr(folder / source.ucr, source.ucr)
-    if source.tfds:
-        tried.append("tensorflow-datasets (pip install 'alfamous-jax[data]'), which downloads it")
-        if importlib.util.find_spec("tensorflow_datasets"):
-            return f"tensorflow-datasets {source.tfds}", _read_tfds(source.tfds)
-    raise FileNotFoundError(f"dataset: {name!r} was not found; looked for {'; '.join(tried)}")
-
-
-def _own_file(name, folder):
-    if name.endswith(".npz"):
-        path = pathlib.Path(name)
-        if not path.is_file():
-            raise FileNotFoundError(f"dataset: no file {path}")
-        return path
-    if not folder:
-        raise FileNotFoundError(
-            f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}); "
-            f"set {DATA_DIR} to a folder that holds {name}.npz, or give the path of an .npz file"
-        )
-    path = folder / f"{name}.npz"
-    if not path.is_file():
-        raise FileNotFoundError(f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}), nor a file {path}")
-    return path
-
-
-def _split(where, arrays, split, test_rows):
-    """[x_train, y_train, x_test, y_test]."""
+def _split(where: str, arrays: Arrays, split: str, test_rows: int) -> Parts:
+    """The arrays in training and test rows, as `registry.Source.split` says."""
     has_parts = arrays.keys() >= set(PARTS)
     if not has_parts and not arrays.keys() >= {"x", "y"}:
         raise ValueError(f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {', '.join(arrays)}")
+    for name in PARTS if has_parts else ("x", "y"):
+        if not arrays[name].ndim:
+            raise ValueError(f"{where}: {name} must have rows, got a single {arrays[name].dtype}")
     if has_parts and split == "source":
-        return [arrays[part] for part in PARTS]
+        return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
     x, y = (
         np.concatenate([arrays[f"{axis}_train"], arrays[f"{axis}_test"]]) if has_parts else arrays[axis]
         for axis in "xy"
     )
     if split == "halves":
-        return [x[::2], y[::2], x[1::2], y[1::2]]
+        return x[::2], y[::2], x[1::2], y[1::2]
     if split == "spread" and 0 < test_rows < len(x):
         tested = np.zeros(len(x), bool)
         tested[(2 * np.arange(test_rows) + 1) * len(x) // (2 * test_rows)] = True
-        return [x[~tested], y[~tested], x[tested], y[tested]]
+        return x[~tested], y[~tested], x[tested], y[tested]
     if not 0 < test_rows < len(x):
         raise ValueError(f"{where}: test_rows must be between 1 and {len(x) - 1} for a file with x, y, got {test_rows}")
-    return [x[:-test_rows], y[:-test_rows], x[-test_rows:], y[-test_rows:]]
+    return x[:-test_rows], y[:-test_rows], x[-test_rows:], y[-test_rows:]
 
 
-def _read_ucr(folder, name):
-    """A label and a series in each line, separated by tabs or blanks; labels are numbered in rising order."""
-    parts = {}
-    for kind in ("train", "test"):
-        path = next((p for p in folder.glob(f"{name}_{kind.upper()}.*") if p.suffix in (".tsv", ".txt")), None)
-        if path is None:
-            raise FileNotFoundError(f"dataset: no file {folder / name}_{kind.upper()}.tsv")
-        try:
-            table = np.loadtxt(path, dtype=np.float32, ndmin=2)
-        except ValueError as error:
-            raise ValueError(f"{path}: not a table of numbers ({error})") from error
-        parts[f"x_{kind}"], parts[f"y_{kind}"] = table[:, 1:], table[:, 0]
-    labels = np.unique(np.concatenate([parts["y_train"], parts["y_test"]]))
-    return parts | {key: np.searchsorted(labels, parts[key]) for key in ("y_train", "y_test")}
-
-
-def _read_tfds(name):
-    import tensorflow_datasets
-
-    parts = {}
-    for kind in ("train", "test"):
-        rows = list(tensorflow_datasets.data_source(name, split=kind))
-        parts[f"x_{kind}"] = np.stack([row["image"] for row in rows])
-        parts[f"y_{kind}"] = np.array([row["label"] for row in rows])
-    return parts
-
-
-def _map_folder(folder):
-    if not folder.is_dir():
-        raise FileNotFoundError(f"dataset: no folder {folder}")
-    arrays = {}
-    for part in PARTS:
-        path = folder / f"{part}.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"dataset: no file {path}")
-        try:
-            arrays[part] = np.load(path, mmap_mode="r" if part == "x_train" else None, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{path}: not a readable .npy file of a plain array ({error})") from error
-    return arrays
-
-
-def _read(path):
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({error})") from error
-
-
-def _check(where, x, y, num_classes):
+def _check(where: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:
     if x.ndim < 2 or y.ndim != 1 or len(x) != len(y):
         raise ValueError(f"{where}: wanted x [rows, ...] and y [rows], got x {x.shape} and y {y.shape}")
     if not len(x):

@@ -1,14 +1,17 @@
 """Rows of an `.npy` file or an array, more than one device or process may hold, split over the devices of a mesh."""
 
 import os
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from alfamous_jax.datasets import npz
+
 
 def split_rows(
-    source: str | os.PathLike | np.ndarray,
+    source: str | os.PathLike[str] | np.ndarray,
     mesh: Mesh,
     axis_name: str,
     rows: np.ndarray | None = None,
@@ -29,24 +32,24 @@ def split_rows(
       the sharding that `shard_map` takes.
 
     Raises:
-      ValueError: the source holds a single number.
+      FileNotFoundError, ValueError: there is no such file, it is no plain array, or it holds a single number.
     """
-    stored = source if isinstance(source, np.ndarray) else np.load(source, mmap_mode="r")
+    stored = source if isinstance(source, np.ndarray) else npz.read_array(source, mapped=True)
     if stored.ndim == 0:
         raise ValueError(f"{source} holds a single number, not rows")
     num_rows, num_devices = len(stored if rows is None else rows), mesh.shape[axis_name]
     size = -(-num_rows // num_devices) * num_devices
-    sharding = NamedSharding(mesh, PartitionSpec(axis_name))
+    sharding = NamedSharding(mesh, PartitionSpec(axis_name))  # type: ignore[no-untyped-call]  # JAX leaves it bare
     dtype = dtype or jax.dtypes.canonicalize_dtype(stored.dtype)
 
-    def share(index):
+    def share(index: Any) -> np.ndarray:
         start, stop, _ = index[0].indices(size)
         found = stored[start:stop] if rows is None else stored[rows[start:stop]]
         padded = np.zeros((stop - start, *stored.shape[1:]), dtype)
         padded[: len(found)] = found
         return padded
 
-    def real(index):
+    def real(index: Any) -> np.ndarray:
         return np.arange(*index[0].indices(size)) < num_rows
 
     shape = (size, *stored.shape[1:])

@@ -1,12 +1,16 @@
 """The pool of a simulated run: a training set made imbalanced by a key, padded to one size for all keys."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax import imbalance
 from alfamous_jax.datasets.files import Dataset
+
+PROFILES = ("step", "exponential", "transfer")
+SCALINGS = ("feature", "channel", "none")
 
 
 class Imbalance(NamedTuple):
@@ -46,7 +50,7 @@ def pool_size(dataset: Dataset, how: Imbalance) -> int:
     if how.profile != "step" or how.minority != "drawn":
         kept = _targets(rest, how)
         return int(kept.sum()) + how.initial_per_class * dataset.num_classes
-    kept = np.asarray(imbalance.step_profile(rest, np.ones(len(rest), bool), how.ratio))
+    kept = np.asarray(imbalance.step_profile(jnp.asarray(rest), jnp.ones(len(rest), bool), how.ratio))
     num_majority = len(rest) - _num_cut(how, dataset.num_classes)
     uncut = np.sort(rest - kept)[::-1][:num_majority].sum()
     return int(kept.sum() + uncut) + how.initial_per_class * dataset.num_classes
@@ -73,7 +77,7 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
         raise ValueError(
             f"class {rarest} has {counts[rarest]} rows, {how.initial_per_class} of each are labelled first"
         )
-    size = pool_size(dataset, how)
+    size, labels = pool_size(dataset, how), jnp.asarray(dataset.y_train)
     order = None
     if how.minority == "drawn":
         order = np.asarray(jax.random.permutation(class_key, dataset.num_classes))
@@ -82,10 +86,10 @@ def imbalanced_pool(key: jax.Array, dataset: Dataset, how: Imbalance) -> Pool:
     if how.initial_per_class:
         row_key, reserve_key = jax.random.split(row_key)
         per_class = np.full(dataset.num_classes, how.initial_per_class)
-        reserved = np.asarray(imbalance.subsample(reserve_key, dataset.y_train, per_class))
+        reserved = np.asarray(imbalance.subsample(reserve_key, labels, jnp.asarray(per_class)))
     rest = np.flatnonzero(~reserved)
     targets = _targets(counts - how.initial_per_class, how, order)
-    kept = rest[np.asarray(imbalance.subsample(row_key, dataset.y_train[rest], targets))]
+    kept = rest[np.asarray(imbalance.subsample(row_key, labels[rest], jnp.asarray(targets)))]
     rows = np.sort(np.concatenate([kept, np.flatnonzero(reserved)])).astype(np.int32)
     padding = (0, size - rows.size)
     return Pool(np.pad(rows, padding), np.pad(np.ones(rows.size, bool), padding), np.pad(reserved[rows], padding))
@@ -120,7 +124,7 @@ def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """
     if dataset.scaling == "none":
         return dataset.x_train, dataset.x_test
-    exact = np.float64 if dataset.scaling == "feature" else np.float32  # images would take gigabytes in float64
+    exact: Any = np.float64 if dataset.scaling == "feature" else np.float32  # images would take gigabytes in float64
     mean, deviation = (moment.astype(exact) for moment in moments(dataset))
     parts = dataset.x_train, dataset.x_test
     return tuple(((x - mean) / np.where(deviation > 0, deviation, exact(1))).astype(np.float32) for x in parts)
@@ -146,27 +150,27 @@ def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(square * mean.size / x.size)
 
 
-def _class_counts(dataset):
+def _class_counts(dataset: Dataset) -> np.ndarray:
     return np.bincount(dataset.y_train, minlength=dataset.num_classes)
 
 
-def _num_cut(how, num_classes):
+def _num_cut(how: Imbalance, num_classes: int) -> int:
     return int(how.share * num_classes)
 
 
-def _targets(counts, how, order=None):
+def _targets(counts: np.ndarray, how: Imbalance, order: np.ndarray | None = None) -> np.ndarray:
     """Rows that each class keeps, once it is known which are cut; by "transfer" they rise along `order`."""
     if how.profile == "transfer":
         order = np.arange(len(counts))[::-1] if order is None else order
         source = imbalance.lognormal_counts(how.source_ratio, max(1000, len(counts)))
         targets = np.empty_like(counts)
-        targets[order] = np.asarray(imbalance.transfer_profile(source, counts[order], how.mean))
+        targets[order] = np.asarray(imbalance.transfer_profile(source, jnp.asarray(counts[order]), how.mean))
         return targets
     if how.profile == "exponential":
-        return np.asarray(imbalance.exp_profile(counts, how.ratio))
+        return np.asarray(imbalance.exp_profile(jnp.asarray(counts), how.ratio))
     minority = np.zeros(len(counts), bool)
     if how.minority == "last":
         minority[len(counts) - _num_cut(how, len(counts)) :] = True
     else:
-        minority[list(how.minority)] = True
-    return np.asarray(imbalance.step_profile(counts, minority, how.ratio))
+        minority[np.array(how.minority, int)] = True
+    return np.asarray(imbalance.step_profile(jnp.asarray(counts), jnp.asarray(minority), how.ratio))

@@ -5,6 +5,7 @@ Kernels are stored as flax stores them, [inputs, outputs], so that W = kernel.T 
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import chex
 import jax
@@ -79,20 +80,33 @@ def convolve(
     Returns:
       outputs [N, ..., out].
     """
-    settings = {"strides": strides, "padding": padding, "dilation": dilation}
+    settings: dict[str, Any] = {"strides": strides, "padding": padding, "dilation": dilation}
     # XLA has fast convolutions for a CPU, but not for their gradients; matrix products are fast both ways.
-    return jax.lax.platform_dependent(
+    outputs: jax.Array = jax.lax.platform_dependent(
         x, kernel, cpu=partial(_convolve_by_product, **settings), default=partial(_convolve, **settings)
     )
+    return outputs
 
 
-def _convolve(x, kernel, strides, padding, dilation):
+def _convolve(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> jax.Array:
     axes = "DHW"[-len(strides) :]
     names = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
     return jax.lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=names)
 
 
-def _convolve_by_product(x, kernel, strides, padding, dilation):
+def _convolve_by_product(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+) -> jax.Array:
     """Shifted copies of the inputs side by side, one axis after the other, times the kernel as a matrix."""
     x = jnp.pad(x, [(0, 0), *padding, (0, 0)])
     for axis in reversed(range(len(strides))):

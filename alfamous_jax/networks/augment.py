@@ -54,12 +54,14 @@ def warp(
     places = jnp.stack(jnp.meshgrid(*map(jnp.arange, image.shape[:2]), indexing="ij"), axis=-1)
     source = (places - centre - shift) @ turn.T + centre  # [height, width, 2]
 
-    def sample(channel):
-        return jax.scipy.ndimage.map_coordinates(channel, [source[..., 0], source[..., 1]], order=1)
+    def sample(channel: jax.Array) -> jax.Array:
+        moved: jax.Array = jax.scipy.ndimage.map_coordinates(channel, [source[..., 0], source[..., 1]], order=1)
+        return moved
 
     # Outside counts as 0, so black is taken off and put back.
     channels = (image - black).reshape(*image.shape[:2], -1)
-    return jax.vmap(sample, in_axes=-1, out_axes=-1)(channels).reshape(image.shape) + black
+    moved: jax.Array = jax.vmap(sample, in_axes=-1, out_axes=-1)(channels)
+    return moved.reshape(image.shape) + black
 
 
 def jitter(
@@ -103,7 +105,7 @@ def flip_and_crop(key: jax.Array, images: jax.Array, black: jax.Array | float = 
     flipped = jax.random.bernoulli(flip_key, shape=(len(images),))
     corners = jax.random.randint(crop_key, (len(images), 2), 0, 2 * pad + 1)
 
-    def one(image, flip, corner):
+    def one(image: jax.Array, flip: jax.Array, corner: jax.Array) -> jax.Array:
         image = jnp.where(flip, image[:, ::-1], image) - black
         padded = jnp.pad(image, [(pad, pad)] * 2 + [(0, 0)] * (image.ndim - 2))
         return jax.lax.dynamic_slice(padded, (*corner, *(0,) * (image.ndim - 2)), image.shape) + black

@@ -6,6 +6,7 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Fit = Callable[[jax.Array, jax.Array, jax.Array], Any]
 Predict = Callable[[Any], jax.Array]
@@ -29,7 +30,7 @@ def stratified_folds(key: jax.Array, labels: jax.Array, count: jax.Array, num_fo
     size = labels.shape[0]
     real = jnp.arange(size) < count
     shuffled = jnp.argsort(jax.random.uniform(key, (size,)))
-    by_class = shuffled[jnp.argsort(jnp.where(real, labels, jnp.iinfo(jnp.int32).max)[shuffled], stable=True)]
+    by_class = shuffled[jnp.argsort(jnp.where(real, labels, np.iinfo(np.int32).max)[shuffled], stable=True)]
     folds = jnp.zeros(size, jnp.int32).at[by_class].set(jnp.arange(size, dtype=jnp.int32) % num_folds)
     return jnp.where(real, folds, -1)
 
@@ -53,7 +54,7 @@ def cross_validate(
     fold_key, key = jax.random.split(key)
     folds = stratified_folds(fold_key, labels, count, num_folds)
 
-    def hold_out(inputs):
+    def hold_out(inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         number, key = inputs
         held, rest = folds == number, (folds >= 0) & (folds != number)
         model = fit(key, jnp.argsort(~rest, stable=True), jnp.sum(rest))

@@ -1,6 +1,6 @@
 """Dense and convolution layers with bounded spectral norms, the parts of every backbone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import prod
 
@@ -29,7 +29,8 @@ class Dropout(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """[N, ...] -> [N, ...]."""
         shared = () if train else (0,)
-        return nn.Dropout(self.rate, broadcast_dims=shared)(x, deterministic=not self.has_rng("dropout"))
+        kept: jax.Array = nn.Dropout(self.rate, broadcast_dims=shared)(x, deterministic=not self.has_rng("dropout"))
+        return kept
 
 
 class SpectralDense(nn.Module):
@@ -88,12 +89,14 @@ class SpectralConv(nn.Module):
             dilation=self.dilation or ones,
         )
         if self.bound is not None:
-            kernel = self._normalize(kernel, convolve, x, train)
+            kernel = self._normalize(kernel, self.bound, convolve, x, train)
         x = convolve(x, kernel)
         return x + self.param("bias", init, (self.features,)) if self.use_bias else x
 
-    def _normalize(self, kernel, convolve, x, train):
-        one = jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype)
+    def _normalize(
+        self, kernel: jax.Array, bound: float, convolve: Callable[..., jax.Array], x: jax.Array, train: bool
+    ) -> jax.Array:
+        one = jax.eval_shape(lambda: jnp.zeros((1, *x.shape[1:]), x.dtype))
         shape = jax.eval_shape(convolve, one, kernel).shape
         u = self.variable("spectral", "u", lambda: _direction(self, shape))
         v = self.variable("spectral", "v", lambda: _direction(self, one.shape))
@@ -103,9 +106,10 @@ class SpectralConv(nn.Module):
             fixed = partial(convolve, kernel=jax.lax.stop_gradient(kernel))
             u.value, v.value = _spectral.operator_iteration(fixed, u.value, v.value)
         sigma = _spectral.operator_norm(partial(convolve, kernel=kernel), u.value, v.value)
-        return _spectral.shrink(kernel, sigma, self.bound)
+        return _spectral.shrink(kernel, sigma, bound)
 
 
-def _direction(module, shape):
-    direction = jax.random.normal(module.make_rng("params"), shape)
-    return direction / jnp.linalg.norm(direction)
+def _direction(module: nn.Module, shape: Sequence[int]) -> jax.Array:
+    direction: jax.Array = jax.random.normal(module.make_rng("params"), tuple(shape))
+    norm: jax.Array = jnp.linalg.norm(direction)
+    return direction / norm

@@ -1,5 +1,7 @@
 """A linear classifier over a backbone or over given features, such as the embeddings of a pretrained network."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -43,7 +45,7 @@ class Linear(nn.Module):
         return Outputs(head(phi), phi, h, stages)
 
 
-def with_prior_threshold(variables: dict, counts: jax.Array) -> dict:
+def with_prior_threshold(variables: dict[str, Any], counts: jax.Array) -> dict[str, Any]:
     """A linear head whose probabilities are divided by the class priors of its labels (Buda et al., 2018).
 
     Args:
@@ -60,7 +62,7 @@ def with_prior_threshold(variables: dict, counts: jax.Array) -> dict:
     return with_head(variables, kernel.at[-1].set(bias))
 
 
-def with_head(variables: dict, kernel: jax.Array) -> dict:
+def with_head(variables: dict[str, Any], kernel: jax.Array) -> dict[str, Any]:
     """Variables of a `Linear` with another kernel [H + 1, K], the biases its last row."""
     head = {**variables["params"]["head"], "kernel": kernel}
     return {**variables, "params": {**variables["params"], "head": head}}

@@ -54,7 +54,7 @@ class BasicBlock(nn.Module):
     def __call__(self, x: jax.Array, train: bool, mask: jax.Array | None = None) -> jax.Array:
         """[N, height, width, channels] -> [N, height / stride, width / stride, self.width]."""
 
-        def convolve(x, size, stride):
+        def convolve(x: jax.Array, size: int, stride: int) -> jax.Array:
             pad = ((size // 2,) * 2,) * 2
             conv = SpectralConv(self.width, (size, size), self.bound, (stride, stride), pad, use_bias=False)
             return _batch_norm(conv(x, train), train, mask)
@@ -76,6 +76,7 @@ def resnet18(bound: float | None = 6.0, dropout: float = 0.0) -> ResNet:
     return ResNet(stem=64, stem_size=3, widths=widths, depth=2, strides=strides, bound=bound, dropout=dropout)
 
 
-def _batch_norm(x, train, mask):
+def _batch_norm(x: jax.Array, train: bool, mask: jax.Array | None) -> jax.Array:
     mask = None if mask is None else mask[:, None, None, None]
-    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)(x, mask=mask)
+    normed: jax.Array = nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5)(x, mask=mask)
+    return normed

@@ -1,6 +1,6 @@
 """SNGP: a distance-preserving backbone, random Fourier features and a linear head (Liu et al., 2020)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -44,7 +44,7 @@ class SNGP(nn.Module):
         return Outputs(head(phi), phi, h, stages)
 
 
-def head_mean(variables: dict) -> jax.Array:
+def head_mean(variables: dict[str, Any]) -> jax.Array:
     """The trained last-layer weights as a posterior mean [K, D].
 
     Args:
@@ -53,4 +53,5 @@ def head_mean(variables: dict) -> jax.Array:
     Returns:
       mean [K, D].
     """
-    return variables["params"]["head"]["kernel"].T
+    kernel: jax.Array = variables["params"]["head"]["kernel"]
+    return kernel.T

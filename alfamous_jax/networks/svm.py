@@ -1,7 +1,7 @@
 """A cost-sensitive linear support vector machine, all classes in one matrix (minority-class AL, section 3.3)."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -83,7 +83,7 @@ def fit(
     weight = jnp.where(mask, imbalance.class_weights(counts)[labels] if balanced else 1.0, 0.0)
     rows = jnp.where(mask[:, None], features, 0.0)
 
-    def total(svm):
+    def total(svm: SVM) -> jax.Array:
         return jnp.sum(objective(svm, rows, labels, weight, cost))
 
     solver = optax.lbfgs(memory_size=20)
@@ -91,7 +91,7 @@ def fit(
     start = SVM(jnp.zeros((num_classes, features.shape[1]), features.dtype), jnp.zeros(num_classes, features.dtype))
     first = _slopes(jax.grad(total)(start))
 
-    def step(state):
+    def step(state: tuple[SVM, Any, jax.Array, jax.Array]) -> tuple[SVM, Any, jax.Array, jax.Array]:
         svm, solver_state, number, _ = state
         value, grad = value_and_grad(svm, state=solver_state)
         update, solver_state = solver.update(grad, solver_state, svm, value=value, grad=grad, value_fn=total)
@@ -99,14 +99,15 @@ def fit(
         slopes = _slopes(optax.tree.get(solver_state, "grad"))
         return svm, solver_state, number + 1, jnp.max(slopes / jnp.where(first > 0, first, 1.0))
 
-    def going(state):
+    def going(state: tuple[SVM, Any, jax.Array, jax.Array]) -> jax.Array:
         return (state[2] < max_steps) & (state[3] > tolerance)
 
-    svm, _, number, left = jax.lax.while_loop(going, step, (start, solver.init(start), 0, jnp.ones((), features.dtype)))
+    begin = start, solver.init(start), jnp.asarray(0), jnp.ones((), features.dtype)
+    svm, _, number, left = jax.lax.while_loop(going, step, begin)
     info = SvmInfo(objective(svm, rows, labels, weight, cost), number, left)
     return svm._replace(bias=jnp.where(counts > 0, svm.bias, -jnp.inf)), info
 
 
-def _slopes(gradient):
+def _slopes(gradient: SVM) -> jax.Array:
     """The largest entry of each class's gradient [K]."""
     return jnp.maximum(jnp.max(jnp.abs(gradient.weights), axis=1), jnp.abs(gradient.bias))

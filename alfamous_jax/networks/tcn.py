@@ -27,7 +27,7 @@ class TCN(nn.Module):
         """Series [N, time] or [N, time, channels] -> features [N, width], stages [N, width]."""
         h = x[..., None] if x.ndim == 2 else x
 
-        def convolve(x, size, dilation):
+        def convolve(x: jax.Array, size: int, dilation: int) -> jax.Array:
             pad = (((size - 1) * dilation, 0),)
             return SpectralConv(self.width, (size,), self.bound, padding=pad, dilation=(dilation,))(x, train)
 

@@ -6,7 +6,7 @@ an epoch follows the count, so nothing is recompiled and no step is spent on pad
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import chex
 import flax.linen as nn
@@ -18,6 +18,7 @@ from alfamous_jax import metrics
 
 CHUNK = 256  # rows whose activations are held at a time
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
+Arrays = TypeVar("Arrays")  # an array, or a tree of them
 
 
 class TrainInfo(NamedTuple):
@@ -33,6 +34,9 @@ class Evaluation(NamedTuple):
     accuracy: jax.Array  # []
     macro_f1: jax.Array  # []
     recall: jax.Array  # [K], the accuracy of each class
+
+
+OPTIMIZERS = ("sgd", "adam")
 
 
 def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) -> optax.GradientTransformation:
@@ -108,13 +112,13 @@ def fit(
     slots = -(-indices.shape[0] // batch_size) * batch_size
     steps_per_epoch = -(-count // batch_size)
 
-    def loss_fn(params, moving, batch, targets, weight, rngs):
+    def loss_fn(params: Any, moving: Any, batch: jax.Array, targets: jax.Array, weight: jax.Array, rngs: Any) -> Any:
         variables = {"params": params, **moving, **constants}
         outputs, moved = model.apply(variables, batch, train=True, mask=weight > 0, mutable=list(moving), rngs=rngs)
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs.logits, targets)
         return jnp.sum(losses * weight) / jnp.sum(weight), moved
 
-    def step(i, carry, order, rate, augment_key, dropout_key):
+    def step(i: jax.Array, carry: Any, order: jax.Array, rate: jax.Array, augment_key: Any, dropout_key: Any) -> Any:
         params, moving, opt_state, total = carry
         chosen = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
         batch = rows[chosen] if augment is None else augment(jax.random.fold_in(augment_key, i), rows[chosen])
@@ -127,12 +131,11 @@ def fit(
         params = jax.tree.map(lambda p, u: p - rate * u, params, update)
         return params, moving, opt_state, total + loss * jnp.sum(weight)
 
-    def epoch(carry, inputs):
+    def epoch(carry: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
         number, key = inputs
         order_key, augment_key, dropout_key = _streams(key, augment is not None, dropout)
         order = jnp.pad(shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
-        keys = {"augment_key": augment_key, "dropout_key": dropout_key}
-        one_step = partial(step, order=order, rate=schedule(number), **keys)
+        one_step = partial(step, order=order, rate=schedule(number), augment_key=augment_key, dropout_key=dropout_key)
         *state, total = jax.lax.fori_loop(0, steps_per_epoch, one_step, (*carry, jnp.zeros(())))
         return tuple(state), total / count
 
@@ -142,7 +145,7 @@ def fit(
         (params, moving, _), losses = jax.lax.scan(epoch, start, numbered)
         return {"params": params, **moving, **constants}, TrainInfo(losses, steps_per_epoch * epochs)
 
-    def part(carry, numbered):
+    def part(carry: Any, numbered: Any) -> tuple[Any, Any]:
         carry, losses = jax.lax.scan(epoch, carry, numbered)
         return carry, (carry[:2], losses)
 
@@ -152,7 +155,7 @@ def fit(
     return {"params": params, **moving, **constants}, TrainInfo(losses.ravel(), steps_per_epoch * epochs)
 
 
-def in_chunks(function: Callable[[jax.Array], Any], rows: jax.Array, chunk: int = CHUNK) -> Any:
+def in_chunks(function: Callable[[jax.Array], Arrays], rows: jax.Array, chunk: int = CHUNK) -> Arrays:
     """The function over all rows, a chunk at a time, so that only one chunk's activations are in memory.
 
     Args:
@@ -170,7 +173,8 @@ def in_chunks(function: Callable[[jax.Array], Any], rows: jax.Array, chunk: int 
         return function(rows)
     padded = jnp.pad(rows, [(0, num_chunks * size - num_rows)] + [(0, 0)] * (rows.ndim - 1))
     results = jax.lax.map(function, padded.reshape(num_chunks, size, *rows.shape[1:]))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:num_rows], results)
+    unpadded: Arrays = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:num_rows], results)
+    return unpadded
 
 
 @partial(jax.jit, static_argnames=("model", "num_classes"))
@@ -189,7 +193,7 @@ def evaluate(
     Returns:
       the scores.
     """
-    predictions = in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), inputs)
+    predictions = in_chunks(lambda x: jnp.argmax(_outputs(model, variables, x).logits, axis=-1), inputs)
     by_class = (score(labels, predictions, num_classes) for score in (metrics.macro_f1, metrics.recall))
     return Evaluation(metrics.accuracy(labels, predictions), *by_class)
 
@@ -212,14 +216,18 @@ def mc_dropout(
       probabilities [S, N, K], for `acquisition.bald` and `batch_bald.select`.
     """
 
-    def draw(key):
-        rngs = {"dropout": key}
-        return in_chunks(lambda chunk: jax.nn.softmax(model.apply(variables, inputs[chunk], rngs=rngs).logits), rows)
+    def draw(key: jax.Array) -> jax.Array:
+        return in_chunks(lambda chunk: jax.nn.softmax(_outputs(model, variables, inputs[chunk], key).logits), rows)
 
-    return jax.lax.map(draw, jax.random.split(key, num_samples))
+    probs: jax.Array = jax.lax.map(draw, jax.random.split(key, num_samples))
+    return probs
 
 
-def _streams(key, augment, dropout):
+def _outputs(model: nn.Module, variables: Any, x: jax.Array, dropout: jax.Array | None = None) -> Any:
+    return model.apply(variables, x, rngs=None if dropout is None else {"dropout": dropout})
+
+
+def _streams(key: jax.Array, augment: bool, dropout: bool) -> tuple[jax.Array, jax.Array | None, jax.Array | None]:
     """Keys of the order of the rows, of their augmentation and of dropout; the key itself where the first is alone."""
     if not augment and not dropout:
         return key, None, None

@@ -1,7 +1,7 @@
 """The scan behind every greedy selector: pick the best row, update, pick again; plain or lazy."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import chex
 import jax
@@ -11,6 +11,10 @@ from alfamous_jax.core import collectives
 
 Carry = TypeVar("Carry")
 Data = TypeVar("Data")
+# carry, rows left, picks, how many, whether the last pass gave any
+Outer = tuple[Any, jax.Array, jax.Array, jax.Array | int, jax.Array | bool]
+# carry, rows left of the block, picks, how many, whether none was made since the pass, whether the last try gave one
+Inner = tuple[Any, jax.Array, jax.Array, jax.Array | int, jax.Array, jax.Array]
 
 
 def best(score: jax.Array, available: jax.Array, axis_name: str | None = None) -> jax.Array:
@@ -69,7 +73,7 @@ def greedy(
     """
     chex.assert_rank(available, 1)
 
-    def pick(state, _):
+    def pick(state: tuple[Carry, jax.Array], _: None) -> tuple[tuple[Carry, jax.Array], jax.Array]:
         carry, available = state
         scores = score(carry)
         index = best(scores, available & jnp.isfinite(scores), axis_name)
@@ -113,7 +117,7 @@ def lazy_greedy(
     size = available.shape[0]
     block = min(block, size)
 
-    def refresh(state):
+    def refresh(state: Outer) -> Outer:
         carry, available, picks, count, _ = state
         scores = score(carry, data)
         scores = jnp.where(available & jnp.isfinite(scores), scores, -jnp.inf)
@@ -122,7 +126,7 @@ def lazy_greedy(
         rows, usable = rows[:block], ahead[:block] > -jnp.inf
         kept = jax.tree.map(lambda x: x[rows], data)
 
-        def pick(inner):
+        def pick(inner: Inner) -> Inner:
             carry, usable, picks, count, fresh, _ = inner
             scores = score(carry, kept)
             scores = jnp.where(usable, scores, -jnp.inf)
@@ -137,17 +141,18 @@ def lazy_greedy(
             picks = picks.at[jnp.where(found, count, budget)].set(row, mode="drop")
             return carry, usable & ~here, picks, count + found, jnp.array(False), found
 
-        def going(inner):
+        def leading(inner: Inner) -> jax.Array:
             return inner[-1] & (inner[3] < budget)
 
         start = (carry, usable, picks, count, jnp.array(True), jnp.array(True))
-        carry, left, picks, reached, _, _ = jax.lax.while_loop(going, pick, start)
+        carry, left, picks, reached, _, _ = jax.lax.while_loop(leading, pick, start)
         available = available.at[jnp.where(usable & ~left, rows, size)].set(False, mode="drop")
         return carry, available, picks, reached, reached > count
 
-    def going(state):
+    def going(state: Outer) -> jax.Array | bool:
         return state[-1] & (state[3] < budget)
 
     picks = jnp.full(budget, -1, jnp.int32)
-    carry, _, picks, _, _ = jax.lax.while_loop(going, refresh, (carry, available, picks, 0, jnp.array(True)))
+    first: Outer = (carry, available, picks, 0, jnp.array(True))
+    carry, _, picks, _, _ = jax.lax.while_loop(going, refresh, first)
     return carry, picks

@@ -33,7 +33,9 @@ def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
     return jnp.maximum(total / counts.shape[-1] - counts, 0.0)
 
 
-def objective(indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array) -> jax.Array:
+def objective(
+    indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array | float
+) -> jax.Array:
     """f of a batch: -sum u + lam ||demand - sum p||_1, to be minimised (AL-FaMoUS Eq. 3).
 
     Args:
@@ -52,7 +54,7 @@ def objective(indices: jax.Array, utility: jax.Array, probs: jax.Array, demand: 
     return -gained + lam * jnp.sum(jnp.abs(demand - covered))
 
 
-def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax.Array) -> jax.Array:
+def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax.Array | float) -> jax.Array:
     """What each row would take off f: u - lam sum_k (2 max(p - max(r, 0), 0) - p).
 
     It is u - lam (||r - p|| - ||r||) without the difference of two large norms, which in float32 would
@@ -75,8 +77,9 @@ def select_one(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array,
+    lam: jax.Array | float,
     available: jax.Array,
+    *,
     axis_name: str | None = None,
 ) -> jax.Array:
     """The exact single pick of AL-FaMoUS Eq. 3 with ||z||_1 = 1, by enumeration in O(N K).
@@ -97,10 +100,17 @@ def select_one(
 
 
 def select_greedy(
-    utility: jax.Array, probs: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    *,
+    budget: int,
 ) -> Selection:
     """A batch by the best marginal gain, one row at a time; top-b by utility when lam is 0.
 
+    Minimises f (`objective`), without a certificate.
     Gains never rise as picks accumulate, so they are evaluated lazily; the picks are those of evaluating all
     rows every time.
 
@@ -127,10 +137,18 @@ def select_greedy(
 
 
 @partial(jax.jit, static_argnames=("budget", "num_classes"))
-def _select_pseudo_label(utility, labels, demand, lam, available, budget, num_classes):
+def _select_pseudo_label(
+    utility: jax.Array,
+    predicted: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+    num_classes: int,
+) -> Selection:
     size = utility.shape[0]
-    valid = available & jnp.isfinite(utility) & (labels >= 0) & (labels < num_classes)
-    key = jnp.where(valid, labels, num_classes)
+    valid = available & jnp.isfinite(utility) & (predicted >= 0) & (predicted < num_classes)
+    key = jnp.where(valid, predicted, num_classes)
     key, _, rows = jax.lax.sort((key, -utility, jnp.arange(size)), num_keys=2, is_stable=True)
     place = jnp.arange(size) - jnp.searchsorted(key, key)  # how many of its class come before a row
     left = jnp.append(demand, 0.0)[key] - place
@@ -139,7 +157,7 @@ def _select_pseudo_label(utility, labels, demand, lam, available, budget, num_cl
     gains, indices = jax.lax.top_k(jnp.zeros_like(utility).at[rows].set(gains), min(budget, size))
     indices = jnp.pad(jnp.where(gains > -jnp.inf, indices, -1), (0, max(budget - size, 0)), constant_values=-1)
     picked = indices >= 0
-    counts = jnp.zeros(num_classes + 1).at[jnp.where(picked, labels[indices], num_classes)].add(1)[:num_classes]
+    counts = jnp.zeros(num_classes + 1).at[jnp.where(picked, predicted[indices], num_classes)].add(1)[:num_classes]
     gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
     value = -gained + lam * jnp.sum(jnp.abs(demand - counts))
     size_of_terms = jnp.sum(jnp.where(picked, jnp.abs(utility[indices]), 0.0)) + lam * jnp.sum(demand + counts)
@@ -153,19 +171,25 @@ def _select_pseudo_label(utility, labels, demand, lam, available, budget, num_cl
 
 
 def select_pseudo_label(
-    utility: jax.Array, labels: jax.Array, demand: jax.Array, lam: jax.Array, available: jax.Array, budget: int
+    utility: jax.Array,
+    predicted: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    *,
+    budget: int,
 ) -> Selection:
     """The exact batch when P is one-hot (Entropy-L1-pseudo-label of CBAL), in closed form.
 
-    A class gives its rows in the order of their utility, and the gain of each further row never rises, so the
-    b largest gains over all classes are the optimum.
+    Minimises f (`objective`) with one-hot rows for P. A class gives its rows in the order of their utility, and the
+    gain of each further row never rises, so the b largest gains over all classes are the optimum.
 
     Args:
       utility: [N].
-      labels: the class that each row is taken to be, argmax of its probabilities [N].
+      predicted: the class that each row is taken to be, argmax of its probabilities [N].
       demand: [K].
       lam: [], >= 0.
-      available: [N]; rows with a utility that is not finite or a label outside 0..K-1 are passed over as well.
+      available: [N]; rows with a utility that is not finite or a class outside 0..K-1 are passed over as well.
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
 
     Returns:
@@ -174,15 +198,22 @@ def select_pseudo_label(
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam.
     """
-    chex.assert_rank([utility, labels, demand, available], 1)
-    chex.assert_equal_shape([utility, labels, available])
+    chex.assert_rank([utility, predicted, demand, available], 1)
+    chex.assert_equal_shape([utility, predicted, available])
     check_budget(budget)
     refuse_negative_lam(lam)
-    return _select_pseudo_label(utility, labels, demand, lam, available, budget, demand.shape[0])
+    return _select_pseudo_label(utility, predicted, demand, lam, available, budget, demand.shape[0])
 
 
 @partial(jax.jit, static_argnames="budget")
-def _select_greedy(utility, probs, demand, lam, available, budget):
+def _select_greedy(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+) -> Selection:
     valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0)
     _, indices = _greedy.lazy_greedy(
         demand,

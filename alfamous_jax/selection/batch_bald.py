@@ -11,7 +11,7 @@ from jax.scipy.special import entr
 from alfamous_jax import acquisition
 from alfamous_jax.core import contract
 from alfamous_jax.core.contract import Selection
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
 
 BLOCK = 16  # configurations whose predictions are held at a time
@@ -34,10 +34,11 @@ class _Rows(NamedTuple):
 
 @partial(jax.jit, static_argnames=("budget", "num_configurations"))
 def select(
-    key: jax.Array, prob_samples: jax.Array, available: jax.Array, budget: int, num_configurations: int = 256
+    key: jax.Array, prob_samples: jax.Array, available: jax.Array, *, budget: int, num_configurations: int = 256
 ) -> Selection:
     """Repeats: the row whose label adds most to the mutual information of the batch's labels and the weights.
 
+    Minimises minus that information, in nats, without a certificate.
     By the chain rule the gain of a row is E H(y_n | labels of the picks) - E H(y_n | weights). The outer mean is over
     the configurations of labels that the picks may have. It is exact while at most `num_configurations` of them have
     a probability above 0; beyond that they are resampled to this number (stratified resampling, unbiased).
@@ -82,23 +83,23 @@ def select(
     return Selection(indices, jnp.sum(indices >= 0), num_invalid, -joint.information, bound)
 
 
-def _gain(joint, rows):
+def _gain(joint: _Joint, rows: _Rows) -> jax.Array:
     """What the label of each row would add [n]: never negative, as its two entropies share the configurations."""
 
-    def add(i, total):
+    def add(i: jax.Array, total: jax.Array) -> jax.Array:
         weights = jax.lax.dynamic_slice_in_dim(joint.weights, i * BLOCK, BLOCK)
         mass = jax.lax.dynamic_slice_in_dim(joint.mass, i * BLOCK, BLOCK)
-        predicted = jnp.dot(rows.probs, weights.T, precision=HIGHEST)  # [n, K, BLOCK]
-        return total + jnp.dot(jnp.sum(entr(predicted), axis=1), mass, precision=HIGHEST)
+        predicted = dot(rows.probs, weights.T)  # [n, K, BLOCK]
+        return total + dot(jnp.sum(entr(predicted), axis=1), mass)
 
-    noise = jnp.dot(rows.noise, jnp.dot(joint.mass, joint.weights, precision=HIGHEST), precision=HIGHEST)
+    noise = dot(rows.noise, dot(joint.mass, joint.weights))
     return jax.lax.fori_loop(0, -(-joint.live // BLOCK), add, -noise)
 
 
-def _extend(key, limit, joint, row):
+def _extend(key: jax.Array, limit: int, joint: _Joint, row: _Rows) -> _Joint:
     """Every configuration with every label of the new pick, resampled where they become too many."""
     num_classes, size = row.probs.shape[0], joint.mass.size
-    predicted = jnp.dot(joint.weights, row.probs.T, precision=HIGHEST)  # [M, K]
+    predicted = dot(joint.weights, row.probs.T)  # [M, K]
     mass = (joint.mass[:, None] * predicted).ravel()
     mass /= jnp.sum(mass)
     many = jnp.sum(mass > 0)

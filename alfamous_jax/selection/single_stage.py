@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax import acquisition
+from alfamous_jax.core import contract
+from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import centroids, diversity
 
 RANKINGS = ("random", "entropy", "largest", "core")
@@ -16,28 +18,30 @@ BALANCING = ("candidates", "centroid")
 @partial(jax.jit, static_argnames=("num_classes", "budget", "ranking", "diversified", "balance_from", "balancing"))
 def select(
     key: jax.Array,
-    features: jax.Array,
     source_probs: jax.Array,
+    features: jax.Array,
     labels: jax.Array,
     available: jax.Array,
     *,
-    num_classes: int,
     budget: int,
+    num_classes: int,
     ranking: str,
     diversified: bool = False,
     balance_from: float = 1.0,
     balancing: str = "candidates",
-) -> tuple[jax.Array, jax.Array]:
+) -> Selection:
     """Ranks the rows by how sure a source network is of one of its own classes, and takes the first.
+
+    Minimises nothing.
 
     Args:
       key: consumed by "random", and by "core" for its first row.
-      features: of the source network [N, H].
       source_probs: probabilities of the source's classes [N, K'].
+      features: of the source network [N, H].
       labels: the oracle's answers [N], revealed as rows are picked; used by the balancing step alone.
-      available: [N].
+      available: [N]; rows with a NaN or an infinity are passed over as well.
+      budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
       num_classes: K of the target, static.
-      budget: b, static.
       ranking: "entropy" is the lowest entropy first (ent_inv), "largest" the highest probability (ls_inv), "random", or
         "core": the row farthest from all chosen ones, the first at random; static.
       diversified: rounds over the source's classes, in each the best row left that is taken for the class (the
@@ -48,8 +52,10 @@ def select(
         the row nearest to that of the rarest class; static.
 
     Returns:
-      indices [b], in the order picked, -1 once no row is left; how many available rows were passed over for a NaN or an
-      infinity []. ValueError for a bad setting.
+      the selection in the order picked; its objective NaN, its bound -inf.
+
+    Raises:
+      ValueError: a bad setting.
     """
     if ranking not in RANKINGS or balancing not in BALANCING or (diversified and ranking == "core"):
         raise ValueError(
@@ -71,23 +77,24 @@ def select(
         "largest": lambda: jnp.max(source_probs, axis=1),
     }[ranking]()
     groups = jnp.argmax(source_probs, axis=1) if diversified else jnp.zeros(len(features), jnp.int32)
-    order = diversity.diversify(utility, groups, valid, len(features))
+    order = diversity.diversify(utility, groups, valid, budget=len(features)).indices
     if ranking == "core":
         first = jnp.arange(len(features)) == order[0]
-        rest = diversity.k_center(features, first & valid, valid & ~first, max(1, num_ranked - 1)).indices
+        rest = diversity.k_center(features, first & valid, valid & ~first, budget=max(1, num_ranked - 1)).indices
         ranked = jnp.concatenate([order[:1], rest])[:num_ranked]
     else:
         ranked = jnp.pad(order, (0, max(0, num_ranked - len(order))), constant_values=-1)[:num_ranked]
     num_invalid = jnp.sum(available & ~valid)
     if num_ranked == budget:
-        return ranked, num_invalid
+        return contract.without_objective(ranked, num_invalid, source_probs.dtype)
     chosen = jnp.zeros_like(available).at[jnp.where(ranked >= 0, ranked, len(features))].set(True, mode="drop")
     place = jnp.zeros(len(features)).at[jnp.where(order >= 0, order, len(features))].set(
         jnp.arange(len(features), dtype=features.dtype), mode="drop"
     )  # fmt: skip
     how = "centroid" if balancing == "centroid" else "core" if ranking == "core" else "ranked"
-    balanced, _ = centroids.select(
-        features, labels, chosen, valid & ~chosen, -place if how == "ranked" else None,
-        num_classes=num_classes, budget=budget - num_ranked, order=how,
+    balanced = centroids.select(
+        features, labels, chosen, valid & ~chosen,
+        budget=budget - num_ranked, num_classes=num_classes, order=how, utility=-place if how == "ranked" else None,
     )  # fmt: skip
-    return jnp.concatenate([ranked, balanced]), num_invalid
+    indices = jnp.concatenate([ranked, balanced.indices])
+    return contract.without_objective(indices, num_invalid, source_probs.dtype)

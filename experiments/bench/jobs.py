@@ -112,7 +112,7 @@ def kcenter_jobs(args: argparse.Namespace) -> Iterator[Job]:
     probs = laplace.mean_field(*laplace.predict(posterior, features))
     demand = balance.class_demand(counts, args.budget + jnp.sum(counts))
     n, d, k = args.rows, args.features, args.classes
-    plain, balanced = (features, ~available, available), (features, ~available, available, probs, demand, 0.5)
+    plain, balanced = (features, ~available, available), (probs, demand, 0.5, features, ~available, available)
     for name, function, arrays, numbers in (
         ("pick", diversity.k_center, plain, 4 * n),
         ("pick, balanced", diversity.k_center_balanced, balanced, 4 * n + n * k),

@@ -28,12 +28,13 @@ def products(jaxpr: jax.extend.core.Jaxpr) -> float:
     total = 0.0
     for equation in jaxpr.eqns:
         shapes = [getattr(var.aval, "shape", ()) for var in equation.invars]
+        result = next((getattr(var.aval, "shape", ()) for var in equation.outvars), ())
         if equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
-            total += 2 * np.prod(equation.outvars[0].aval.shape) * np.prod([shapes[0][axis] for axis in contracted])
+            total += 2 * np.prod(result) * np.prod([shapes[0][axis] for axis in contracted])
         elif equation.primitive.name == "conv_general_dilated":
             out = equation.params["dimension_numbers"].rhs_spec[0]
-            total += 2 * np.prod(equation.outvars[0].aval.shape) * np.prod(shapes[1]) / shapes[1][out]
+            total += 2 * np.prod(result) * np.prod(shapes[1]) / shapes[1][out]
         times = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
         total += times * sum(
             products(getattr(inner, "jaxpr", inner)) for inner in jax.extend.core.jaxprs_in_params(equation.params)

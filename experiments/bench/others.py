@@ -31,7 +31,7 @@ def training(args: argparse.Namespace) -> dict:
     commands = {"jax": [sys.executable, "-m", "experiments.bench.training", "jax"]}
     if args.torch:
         commands["torch"] = [args.torch, str(script), "torch"]
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
     for network in ("mlp", "resnet6", "tcn"):
         rows[network] = {}
         for library, command in commands.items():

@@ -21,11 +21,11 @@ from alfamous_jax import cycle, laplace, metrics
 from alfamous_jax.networks import train
 from alfamous_jax.networks.sngp import head_mean
 from configs.letter import get_config
-from experiments.learning import problem
-from experiments.learning.programs import build_programs
+from experiments.learning import check, problem
+from experiments.learning.methods import lam_of, method_of
+from experiments.learning.programs import Labelled, build_programs
 from experiments.learning.schemes import build
-from experiments.plan import check
-from experiments.plan.strategies import Lane, lam_of, strategy
+from experiments.plan.strategies import parse
 from experiments.store import files
 from experiments.store.environment import environment
 
@@ -57,15 +57,16 @@ def rounded_products(bits: int | None) -> Iterator[None]:
 def pools(seeds: int) -> list[tuple]:
     """For each seed the head's mean, the features [N, D] of the pool, its labels, and which rows are labelled."""
     config = get_config().to_dict()
-    check.check_config(config)
+    check.check(config)
     config = FrozenConfigDict(config)
-    programs, scheme, found = build_programs(config, strategy("us"), 1), build(config, "network"), []
+    programs = build_programs(config, parse("us").program("network"), 1)
+    scheme, found = build(config, "network"), []
     for seed in range(seeds):
-        task, key = problem.build_problem(config, (Lane("us", seed),)), problem.seed_keys(seed)
+        task, key = problem.build_problem(config, [seed]), problem.seed_keys(seed)
         rows = np.flatnonzero(np.asarray(task.available[0]))
         chosen = np.random.default_rng(seed).choice(rows, LABELS, replace=False)
-        labelled = task.data, task.pool, jnp.asarray(chosen[None], jnp.int32), jnp.int32(LABELS)
-        variables, _ = programs.train(key.train[None], task.variables["network"], *labelled)
+        labelled = Labelled(task.data, task.pool, jnp.asarray(chosen[None], jnp.int32), jnp.int32(LABELS))
+        variables, _ = programs.train(key.train[None], task.variables["network"], labelled)
         variables = jax.tree.map(lambda x: x[0], variables)
         phi = train.in_chunks(lambda chunk: scheme.model.apply(variables, task.data.inputs[chunk]).phi, task.pool[0])  # noqa: B023
         found.append((head_mean(variables), phi, task.data.labels[task.pool[0]], task.available[0], chosen))
@@ -75,15 +76,15 @@ def pools(seeds: int) -> list[tuple]:
 def pick(pool: tuple, name: str, fit_bits: int | None, label_bits: int | None, dtype: str) -> tuple:
     """Picks [32], the pool's variances before them [N], and the L1 score of the classes after them."""
     mean, phi, labels, available, chosen = pool
-    config, setting = get_config(), strategy(name)
+    config, strategy = get_config(), parse(name)
     phi = phi.astype(dtype)
     with rounded_products(fit_bits):
         posterior = jax.jit(laplace.fit)(mean, phi[chosen].astype(mean.dtype), jnp.ones(len(chosen), bool))
         counts = jnp.bincount(labels[chosen], length=config.num_classes)
         state = jax.block_until_ready(cycle.init(posterior, phi, available.at[chosen].set(False), counts))
     with rounded_products(label_bits):
-        how = {"utility": setting.utility, "minibatch": setting.minibatch or config.budget, "update": setting.update}
-        acquire = jax.jit(partial(cycle.acquire, lam=lam_of(config, name), budget=config.budget, **how))
+        how = method_of(strategy).settings(config, strategy, None)._asdict()
+        acquire = jax.jit(partial(cycle.acquire, lam=lam_of(config, strategy), **how))
         state_after, info = jax.block_until_ready(acquire(jax.random.key(0), state, phi, labels))
     return np.asarray(info.indices), np.asarray(state.variance), float(metrics.l1_score(state_after.counts))
 

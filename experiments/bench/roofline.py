@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import HIGHEST, dot
 
 LARGEST = 1 << 28  # bytes of the largest array that bandwidth is measured on
 OVERHEAD = 0.1  # a program that reaches less of both limits is bound by neither
@@ -72,7 +72,7 @@ def bandwidth(size: float) -> float:
 
     def read(x, v):
         def step(_, v):
-            return v + 1e-9 * jnp.sum(jnp.dot(x, v, precision=HIGHEST))
+            return v + 1e-9 * jnp.sum(dot(x, v))
 
         return jax.lax.fori_loop(0, repeats, step, v)
 
@@ -149,7 +149,7 @@ def draw(rows: dict[str, dict], path: pathlib.Path) -> None:
     rate = max(row["rate_GFLOPs"] for row in rows.values())
     for speed, style in ((fastest, ":"), (slowest, "-")):
         axes.plot(ends, np.minimum(ends * speed, rate), color="#000000", linestyle=style, label=f"{speed:.0f} GB/s")
-    beside = Counter()  # how many numbers stand to the right of points of one intensity
+    beside: Counter = Counter()  # how many numbers stand to the right of points of one intensity
     for number, (name, row) in enumerate(rows.items(), 1):
         reached, cluster = row["flops"] / row["median_s"] / 1e9, round(2 * np.log10(intensity[name]))
         color = colormaps["tab20"]((number - 1) % 20)

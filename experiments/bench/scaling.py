@@ -134,7 +134,7 @@ def draw(result: dict, path: pathlib.Path) -> None:
         ("one_device_s", {"marker": "s", "color": "#E69F00", "linestyle": ":"}, "one device with all the rows"),
         ("fixed_s", {"marker": "^", "color": "#009E73"}, "a pool of 8 rows a device"),
     ):
-        axes.plot(devices, [1e3 * row[field] for row in rows], label=label, **style)
+        axes.plot(devices, [1e3 * row[field] for row in rows], **{**style, "label": label})
     axes.plot([two["devices"]], [1e3 * two["label_s"]], "D", color="#D55E00", label="measured, two processes")
     axes.set_xscale("log", base=2)
     axes.set_xticks(devices, [str(count) for count in devices])

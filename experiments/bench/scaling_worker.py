@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +48,7 @@ def main() -> None:
     )
 
     alone = jax.device_count() == 1
-    pool = cycle.PoolState(whole.spec, split.spec, split.spec, split.spec, whole.spec)
+    pool: Any = cycle.PoolState(*(sharding.spec for sharding in (whole, split, split, split, whole)))
     run = partial(cycle.acquire, lam=0.1, budget=settings["budget"], axis_name=None if alone else AXIS)
 
     def score(posterior, phi):

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax.selection import _greedy, balance, balance_lp
+from alfamous_jax.core.numerics import dot
+from alfamous_jax.selection import balance, balance_lp
 from experiments.bench import instances
 
 SIZES = {  # rows, classes, budget
@@ -39,7 +40,7 @@ def measure(args: argparse.Namespace, timed) -> dict:
         select = jax.jit(partial(balance_lp.select_batch, budget=budget))
         dual = jax.jit(partial(balance_lp.solve_dual, budget=budget))
         greedy = jax.jit(partial(balance.select_greedy, budget=budget))
-        scores = jax.jit(lambda utility, probs, nu: utility + jnp.dot(probs, nu, precision=jax.lax.Precision.HIGHEST))
+        scores = jax.jit(lambda utility, probs, nu: utility + dot(probs, nu))
         for family in "AB":
             instance = instances.generate(family, num_rows, num_classes, budget)
             utility, probs, demand = map(jnp.asarray, instance)
@@ -73,10 +74,12 @@ def measure_greedy(timed) -> dict:
 
     @jax.jit
     def naive(utility, probs, demand, lam, available):
-        def score(residual):
-            return balance.marginal(utility, probs, residual, lam)
+        def pick(carry, _):
+            residual, free = carry
+            best = jnp.argmax(jnp.where(free, balance.marginal(utility, probs, residual, lam), -jnp.inf))
+            return (residual - probs[best], free.at[best].set(False)), best
 
-        return _greedy.greedy(demand, score, lambda residual, i: residual - probs[i], available, budget)[1]
+        return jax.lax.scan(pick, (demand, available), length=budget)[1]
 
     lazy = jax.jit(partial(balance.select_greedy, budget=budget))
     rows = {}

@@ -10,16 +10,15 @@ import os
 import pathlib
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple
 
 from absl import flags
-from ml_collections import FrozenConfigDict
 
 from experiments.engines import compile_cache, processes, slurm, units
 from experiments.engines.units import Unit
-from experiments.learning import loop
-from experiments.plan.strategies import Lane
+from experiments.plan.work import Plan
+from experiments.store import lanes
 
 ENGINE = flags.DEFINE_string("engine", "local", "Where a run is done: local, ray or slurm.")
 RAY_ADDRESS = flags.DEFINE_string("ray_address", "", "Of a Ray cluster; else RAY_ADDRESS, else a Ray of this machine.")
@@ -69,14 +68,18 @@ def check(settings: Settings) -> None:
         raise ValueError("--engine=slurm: no sbatch on this machine; start the run where jobs can be submitted")
 
 
-def run_groups(
-    config: dict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, settings: Settings, on_cycle
+def run_units(
+    plan: Plan,
+    config: Mapping,
+    folder: pathlib.Path,
+    settings: Settings,
+    on_cycle: Callable[[list[dict], dict | None], None],
 ) -> None:
-    """Runs groups of lanes on an engine; a group goes on from its checkpoint.
+    """Runs the units of a plan on an engine; a unit goes on from its checkpoint.
 
     Args:
+      plan: the work.
       config: the experiment; `workers` is how many units are at work at a time, 0 for what the engine has room for.
-      groups: the work.
       folder: the run's, on a file system that all workers see, with its `config.json`.
       settings: which engine, and how.
       on_cycle: as for `loop.run_lanes`; called in this process, for one cycle perhaps more than once.
@@ -86,16 +89,18 @@ def run_groups(
       RuntimeError: a unit failed, lost its worker too often, or left no records.
     """
     slurm.cancel_left(folder)
-    todo = units.make_units(groups, folder.absolute(), settings.compile_cache)
-    paths, offsets, reached = [unit.path for unit in todo], {}, {}
+    todo = units.make_units(plan, folder.absolute(), settings.compile_cache)
+    paths = [unit.path for unit in todo]
+    offsets: dict[pathlib.Path, int] = {}
+    reached: dict[pathlib.Path, int] = {}
 
-    def take():
-        for line in units.new_lines(paths, offsets):
+    def take() -> None:
+        for path, line in lanes.new_lines(paths, offsets):
             on_cycle(line["records"], line["timing"])
-            reached.update({(record["strategy"], record["seed"]): record["cycle"] for record in line["records"]})
+            reached[path] = max([reached.get(path, -1), *(record["cycle"] for record in line["records"])])
 
-    def unfinished():
-        return [unit for unit in todo if any(reached.get(tuple(lane), -1) < config["cycles"] for lane in unit.lanes)]
+    def unfinished() -> list[Unit]:
+        return [unit for unit in todo if reached.get(unit.path, -1) < unit.last_cycle]
 
     take()
     if settings.engine != "local":
@@ -113,15 +118,7 @@ def run_groups(
         )
 
 
-def run_here(config: FrozenConfigDict, groups: list[tuple[Lane, ...]], folder: pathlib.Path, on_cycle) -> None:
-    """Runs groups of lanes one after the other in this process, which holds the device; arguments as above."""
-    slurm.cancel_left(folder)
-    for unit in units.make_units(groups, folder.absolute(), ""):
-        with units.held(unit):
-            loop.run_lanes(config, unit.lanes, folder / "checkpoints", on_cycle)
-
-
-def _refuse_absent(address):
+def _refuse_absent(address: str) -> None:
     """Ray itself takes a minute to say that nobody answers."""
     host, colon, port = address.rpartition(":")
     if not colon or "/" in host or not port.isdigit():
@@ -132,7 +129,7 @@ def _refuse_absent(address):
         raise ValueError(f"--ray_address: nothing answers at {address!r} ({error})") from None
 
 
-def _start(todo: list[Unit], config: dict, settings: Settings) -> Iterator[None]:
+def _start(todo: list[Unit], config: Mapping, settings: Settings) -> Generator[None, None, None]:
     if settings.engine == "ray":
         from experiments.engines import ray_cluster
 

@@ -29,7 +29,7 @@ def use(folder: str) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_S)
 
 
-def _machine():
+def _machine() -> str:
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -11,6 +11,8 @@ import faulthandler
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -36,7 +38,7 @@ def start(how: str, parallel: str) -> None:
         return
     if parallel != "pool":
         raise ValueError(f"--distributed: shares a pool, so config.parallel must be 'pool', got {parallel!r}")
-    settings = {"heartbeat_timeout_seconds": HEARTBEAT_S, "initialization_timeout": STARTUP_S}
+    settings: dict[str, Any] = {"heartbeat_timeout_seconds": HEARTBEAT_S, "initialization_timeout": STARTUP_S}
     if how != "auto":
         address, *numbers = how.split(",")
         if ":" not in address or len(numbers) != 2 or not all(map(str.isdecimal, numbers)):
@@ -59,7 +61,7 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def on_first(context):
+def on_first(context: contextlib.AbstractContextManager[None]) -> Iterator[None]:
     """Enters a context in process 0; where it cannot, every process raises ValueError."""
     with contextlib.ExitStack() as stack:
         refused = None
@@ -75,7 +77,7 @@ def on_first(context):
         yield
 
 
-def leave(error: Exception) -> None:
+def leave(error: Exception) -> NoReturn:
     """Ends this process in one line and with exit code 1, without waiting for others that may be gone."""
     message = f"error: {str(error).strip()}"
     if not isinstance(error, jax.errors.JaxRuntimeError):
@@ -84,7 +86,7 @@ def leave(error: Exception) -> None:
     os._exit(1)  # the companion says the rest
 
 
-def _leave_a_companion():
+def _leave_a_companion() -> None:
     """A process that speaks when this one ends in a way that leaves it no word, as by a fatal error of the runtime."""
     message = "error: a process of this run was lost; start all of them again, --resume goes on"
     code = f"import sys; sys.stdin.read() == 'done' or sys.exit({message!r})"

@@ -7,8 +7,8 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Generator, Iterator
+from typing import Any, NamedTuple
 
 from experiments.engines import units
 from experiments.engines.units import Unit
@@ -17,12 +17,15 @@ from experiments.engines.units import Unit
 class Worker(NamedTuple):
     """A process and what it has."""
 
-    process: multiprocessing.Process
+    process: Any  # of a context of multiprocessing
     cores: list[int] | None
     unit: Unit
 
 
-def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
+Workers = dict[Any, Worker]  # by the connection to each
+
+
+def run_units(todo: list[Unit], num_workers: int) -> Generator[None, None, None]:
     """Runs units, the next one wherever a worker is free; yields now and then, ends when all are done.
 
     A process of one thread on one core trains these small networks faster than two threads share one,
@@ -36,13 +39,15 @@ def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
       ValueError: what a unit refused.
       RuntimeError: a unit failed, or lost its worker too often.
     """
-    waiting, lost = collections.deque(todo), collections.Counter()
-    workers: dict[multiprocessing.connection.Connection, Worker] = {}
+    waiting = collections.deque(todo)
+    lost: collections.Counter[Unit] = collections.Counter()
+    workers: Workers = {}
     try:
         for cores in _core_shares(min(num_workers, len(todo))):
             _start(workers, waiting.popleft(), cores)
         while workers:
-            for connection in multiprocessing.connection.wait(list(workers), timeout=0.5):
+            ready: list[Any] = multiprocessing.connection.wait(list(workers), timeout=0.5)
+            for connection in ready:
                 process, cores, unit = workers.pop(connection)
                 try:
                     units.refuse(connection.recv())
@@ -63,7 +68,7 @@ def run_units(todo: list[Unit], num_workers: int) -> Iterator[None]:
             worker.process.terminate()
 
 
-def _start(workers, unit, cores):
+def _start(workers: Workers, unit: Unit, cores: list[int] | None) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
@@ -74,12 +79,12 @@ def _start(workers, unit, cores):
     _send(ours, unit)
 
 
-def _send(connection, unit):
+def _send(connection: Any, unit: Unit) -> None:
     with contextlib.suppress(ConnectionError):  # a worker that died just now is found by its pipe
         connection.send(unit)
 
 
-def _core_shares(num_workers):
+def _core_shares(num_workers: int) -> list[list[int] | None]:
     """The cores of each worker; None where the system cannot say."""
     if not hasattr(os, "sched_getaffinity"):
         return [None] * num_workers
@@ -88,7 +93,7 @@ def _core_shares(num_workers):
 
 
 @contextlib.contextmanager
-def _on(cores):
+def _on(cores: list[int] | None) -> Iterator[None]:
     """This thread, and what it starts, on some cores."""
     if cores is None:
         yield
@@ -101,7 +106,7 @@ def _on(cores):
         os.sched_setaffinity(0, before)
 
 
-def _serve(connection):
+def _serve(connection: Any) -> None:
     """A worker's life: units come in, outcomes go out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
@@ -110,7 +115,8 @@ def _serve(connection):
             connection.send(units.work(connection.recv()))
 
 
-def _end_with_parent():
+def _end_with_parent() -> None:
     """Ends this process when the one that started it dies, however it dies."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    multiprocessing.connection.wait([parent.sentinel] if parent else [])
     os._exit(1)

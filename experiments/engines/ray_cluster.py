@@ -6,7 +6,8 @@ import logging
 import os
 import pathlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import ray
 
@@ -16,7 +17,7 @@ from experiments.engines.units import Unit
 PASSED_ON = ("ALFAMOUS_", "JAX_", "XLA_")  # variables of the driver that the workers get too
 
 
-def run_units(todo: list[Unit], num_workers: int, address: str) -> Iterator[None]:
+def run_units(todo: list[Unit], num_workers: int, address: str) -> Generator[None, None, None]:
     """Runs units as tasks of Ray; yields about once a second, ends when all are done.
 
     Ray starts a task again elsewhere if its process or its machine is lost, `units.RETRIES` times.
@@ -32,7 +33,8 @@ def run_units(todo: list[Unit], num_workers: int, address: str) -> Iterator[None
     """
     if not todo:
         return
-    waiting, running = collections.deque(todo), {}
+    waiting = collections.deque(todo)
+    running: dict[Any, Unit] = {}
     _connect(address or os.environ.get("RAY_ADDRESS", ""), num_workers)
     try:
         num_gpus = 1 if ray.cluster_resources().get("GPU", 0) >= 1 else 0
@@ -51,7 +53,7 @@ def run_units(todo: list[Unit], num_workers: int, address: str) -> Iterator[None
         ray.shutdown()
 
 
-def _connect(address, num_workers):
+def _connect(address: str, num_workers: int) -> None:
     root = str(pathlib.Path(__file__).parents[2])
     variables = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -69,10 +71,12 @@ def _connect(address, num_workers):
         raise RuntimeError(f"--ray_address: no Ray at {address or 'local'!r} ({str(error).splitlines()[0]})") from None
 
 
-def _outcome(unit, reference):
+def _outcome(unit: Unit, reference: Any) -> units.Outcome:
     try:
-        return ray.get(reference)
+        outcome: units.Outcome = ray.get(reference)
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError) as error:
         units.refuse_lost(unit, units.RETRIES + 1, f"by {type(error).__name__}")
+        raise
     except ray.exceptions.RayError as error:
         raise RuntimeError(f"{unit.name}: Ray could not run it ({str(error).strip().splitlines()[-1]})") from None
+    return outcome

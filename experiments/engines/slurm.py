@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 from experiments.engines import units
 from experiments.engines.units import Unit
@@ -43,7 +44,7 @@ def parameters(text: str) -> dict[str, str | int | float]:
     return found
 
 
-def run_units(todo: list[Unit], num_workers: int, asked: str) -> Iterator[None]:
+def run_units(todo: list[Unit], num_workers: int, asked: str) -> Generator[None, None, None]:
     """Runs units as jobs; yields every few seconds, ends when all are done.
 
     A job that is preempted or runs out of time is put into the queue again by itself. One that ends without a
@@ -64,8 +65,10 @@ def run_units(todo: list[Unit], num_workers: int, asked: str) -> Iterator[None]:
 
     folder = pathlib.Path(todo[0].folder, FOLDER)
     executor = _executor(folder, DEFAULTS | parameters(asked), num_workers)
-    todo = [unit._replace(threads=(DEFAULTS | parameters(asked))["cpus"]) for unit in todo]
-    lost, jobs, asked_at = Counter(), {}, time.monotonic()
+    todo = [unit._replace(threads=int((DEFAULTS | parameters(asked))["cpus"])) for unit in todo]
+    lost: Counter[Unit] = Counter()
+    jobs: dict[Any, Unit] = {}
+    asked_at = time.monotonic()
     try:
         jobs.update(_submit(executor, folder, todo))
         while jobs:
@@ -97,7 +100,7 @@ def cancel_left(folder: pathlib.Path) -> None:
         path.unlink()
 
 
-def _executor(folder, asked, num_workers):
+def _executor(folder: pathlib.Path, asked: dict[str, Any], num_workers: int) -> Any:
     import submitit
 
     cluster = asked.get("cluster", "slurm")
@@ -113,14 +116,14 @@ def _executor(folder, asked, num_workers):
     return executor
 
 
-def _submit(executor, folder, todo):
+def _submit(executor: Any, folder: pathlib.Path, todo: list[Unit]) -> dict[Any, Unit]:
     """Submits units as an array; {job: unit}."""
     import submitit
 
     class Task(submitit.helpers.Checkpointable):
         """Put into the queue again as it is: a unit goes on from its own checkpoint."""
 
-        def __call__(self, unit):
+        def __call__(self, unit: Unit) -> units.Outcome:
             return units.work(unit)
 
     try:

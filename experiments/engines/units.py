@@ -4,23 +4,20 @@ A unit goes on from its last checkpoint and appends what every cycle brings to a
 started the run follows. It can be lost and started again anywhere and at any time.
 """
 
-import contextlib
-import fcntl
 import hashlib
-import json
 import os
 import pathlib
 import platform
+import sys
 import traceback
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from ml_collections import FrozenConfigDict
 
 from experiments.plan.strategies import Lane, group_name
-from experiments.store import files
+from experiments.plan.work import Plan
+from experiments.store import files, lanes
 
-LANES = "lanes"  # where the units of a run have their files
 THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")  # what XLA and SciPy's LAPACK go by when they make their threads
 RETRIES = 3  # how often a unit that lost its worker is started again
 
@@ -30,8 +27,10 @@ class Unit(NamedTuple):
 
     folder: str  # the workdir
     digest: str  # of the run's config.json
-    cwd: str  # relative paths of the config start here
+    cwd: str  # relative paths of the config start here, and modules of the user's own are looked for
+    kind: str  # of `Plan`
     lanes: tuple[Lane, ...]
+    last_cycle: int  # after which it is done
     compile_cache: str = ""  # a folder, or "" to leave JAX as it is
     threads: int = 0  # of XLA and of LAPACK on a CPU; 0 for as many as there are cores
 
@@ -43,7 +42,7 @@ class Unit(NamedTuple):
     @property
     def path(self) -> pathlib.Path:
         """The file of lines that this unit appends to."""
-        return pathlib.Path(self.folder, LANES, f"{self.name}.jsonl")
+        return pathlib.Path(self.folder, lanes.FOLDER, f"{self.name}.jsonl")
 
 
 class Outcome(NamedTuple):
@@ -53,11 +52,14 @@ class Outcome(NamedTuple):
     text: str = ""
 
 
-def make_units(groups: list[tuple[Lane, ...]], folder: pathlib.Path, compile_cache: str) -> list[Unit]:
+def make_units(plan: Plan, folder: pathlib.Path, compile_cache: str) -> list[Unit]:
     """The units of a run whose `config.json` is written."""
-    (folder / LANES).mkdir(exist_ok=True)
+    (folder / lanes.FOLDER).mkdir(exist_ok=True)
     digest, cwd = _digest(folder), os.getcwd()
-    return [Unit(str(folder), digest, cwd, tuple(group), compile_cache) for group in groups]
+    return [
+        Unit(str(folder), digest, cwd, plan.kind, group, plan.last_cycle(group[0]), compile_cache)
+        for group in plan.groups
+    ]
 
 
 def work(unit: Unit) -> Outcome:
@@ -85,48 +87,7 @@ def refuse_lost(unit: Unit, times: int, how: str) -> None:
         raise RuntimeError(f"{unit.name}: lost its worker {times} times, the last time {how}; what is done is kept")
 
 
-def new_lines(paths: list[pathlib.Path], offsets: dict[pathlib.Path, int]) -> list[dict]:
-    """What was appended to files of JSON lines since the last call; `offsets` is moved on.
-
-    A file is opened anew each time, as a network file system shows what others wrote only then.
-    """
-    found = []
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                file.seek(offsets.get(path, 0))
-                whole = file.read().rpartition(b"\n")[0]
-        except FileNotFoundError:
-            continue
-        if whole:
-            offsets[path] = offsets.get(path, 0) + len(whole) + 1
-            found += [json.loads(line) for line in whole.splitlines()]
-    return found
-
-
-def busy(folder: pathlib.Path) -> list[str]:
-    """Where units of a run are at work: "NAME (HOST PID)" of each."""
-    found = []
-    for path in sorted((folder / LANES).glob("*.lock")):
-        with path.open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                found.append(f"{path.stem} ({lock.read().strip()})")
-    return found
-
-
-@contextlib.contextmanager
-def held(unit: Unit) -> Iterator[None]:
-    """Holds a unit for this process; waits for a worker that an earlier part of the run left at it."""
-    with unit.path.with_suffix(".lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        print(platform.node(), os.getpid(), file=lock, flush=True)
-        yield
-
-
-def _work(unit):
+def _work(unit: Unit) -> None:
     folder = pathlib.Path(unit.folder)
     if not (folder / "config.json").is_file() or _digest(folder) != unit.digest:
         raise ValueError(
@@ -136,6 +97,8 @@ def _work(unit):
     if not os.path.isdir(unit.cwd):
         raise ValueError(f"{unit.cwd}: is not there on {platform.node()}; start the run from a folder all workers see")
     os.chdir(unit.cwd)
+    if unit.cwd not in sys.path:
+        sys.path.insert(0, unit.cwd)
     if unit.threads:
         for name in THREADS:  # read once, when their libraries are loaded
             os.environ[name] = str(unit.threads)
@@ -144,23 +107,16 @@ def _work(unit):
 
     compile_cache.use(unit.compile_cache)
     config = FrozenConfigDict(files.read_json(folder / "config.json"))
-    with held(unit):
-        _drop_half_line(unit.path)
+    with lanes.held(unit.path):
+        lanes.drop_half_line(unit.path)
         loop.run_lanes(
             config,
+            unit.kind,
             unit.lanes,
             folder / "checkpoints",
             lambda records, timing: files.append_json_line(unit.path, {"records": records, "timing": timing}),
         )
 
 
-def _drop_half_line(path):
-    """Cuts off what a killed worker left of a line."""
-    if path.exists():
-        content = path.read_bytes()
-        if not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
-
-
-def _digest(folder):
+def _digest(folder: pathlib.Path) -> str:
     return hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()

@@ -1,10 +1,19 @@
 """One checkpoint a cycle through orbax: the state of a group of lanes and the records written so far."""
 
 import pathlib
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+
+
+class State(NamedTuple):
+    """All that the next cycle needs, and all that a checkpoint holds."""
+
+    cycle: int  # the next one
+    arrays: dict[str, Any]  # the same structure and shapes in every cycle
+    records: list[dict]  # of the cycles before
 
 
 def manager(folder: pathlib.Path) -> ocp.CheckpointManager:
@@ -13,31 +22,30 @@ def manager(folder: pathlib.Path) -> ocp.CheckpointManager:
     return ocp.CheckpointManager(folder.absolute(), options=options)
 
 
-def save(checkpoints: ocp.CheckpointManager, cycle: int, state: dict, records: list[dict]) -> None:
-    """Writes a finished cycle; it is there whole or not at all."""
-    state = jax.tree.map(np.asarray, state)
-    checkpoints.save(
-        cycle, args=ocp.args.Composite(state=ocp.args.StandardSave(state), records=ocp.args.JsonSave(records))
-    )
+def save(checkpoints: ocp.CheckpointManager, state: State) -> None:
+    """Writes a state under the number of its last finished cycle; it is there whole or not at all."""
+    arrays, records = jax.tree.map(np.asarray, state.arrays), state.records
+    args = ocp.args.Composite(state=ocp.args.StandardSave(arrays), records=ocp.args.JsonSave(records))
+    checkpoints.save(state.cycle - 1, args=args)
 
 
-def restore(checkpoints: ocp.CheckpointManager, template: dict) -> tuple[int, dict, list[dict]] | None:
-    """Reads the latest finished cycle.
+def restore(checkpoints: ocp.CheckpointManager, start: State) -> State:
+    """Reads the latest state.
 
     Args:
       checkpoints: of `manager`.
-      template: a state of the right structure and shapes.
+      start: the state before the first cycle, of the right structure and shapes.
 
     Returns:
-      cycle, state and records; None if there is no checkpoint yet.
+      the state; `start` if there is no checkpoint yet.
 
     Raises:
       ValueError: the checkpoint is damaged; names its folder.
     """
     cycle = checkpoints.latest_step()
     if cycle is None:
-        return None
-    target = jax.tree.map(np.asarray, template)
+        return start
+    target = jax.tree.map(np.asarray, start.arrays)
     args = ocp.args.Composite(state=ocp.args.StandardRestore(target), records=ocp.args.JsonRestore())
     try:
         restored = checkpoints.restore(cycle, args=args)
@@ -50,4 +58,4 @@ def restore(checkpoints: ocp.CheckpointManager, template: dict) -> tuple[int, di
         raise ValueError(
             f"checkpoint {folder} cannot be read ({reason}); delete it to go on from the one before"
         ) from error
-    return cycle, restored.state, restored.records
+    return State(cycle + 1, restored.state, restored.records)

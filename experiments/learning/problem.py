@@ -1,6 +1,7 @@
 """From a config to arrays and a model."""
 
 import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,7 +18,17 @@ from alfamous_jax.networks.resnet import resnet6, resnet18
 from alfamous_jax.networks.sngp import SNGP
 from alfamous_jax.networks.tcn import TCN
 from experiments.learning import sources, split_pool
-from experiments.plan.strategies import NETWORKS, Lane, scheme_of
+from experiments.plan.dotted import check_parameters, is_dotted, resolve
+from experiments.plan.strategies import NETWORKS, parse, scheme_of
+
+BACKBONES: dict[str, Callable[[FrozenConfigDict, float | None, float], nn.Module]] = {
+    "mlp": lambda config, bound, rate: ResidualMLP(config.width, config.depth, bound, rate),
+    "tcn": lambda config, bound, rate: TCN(config.width, config.depth, bound=bound, dropout=rate),
+    "resnet6": lambda config, bound, rate: resnet6(bound, rate),
+    "resnet18": lambda config, bound, rate: resnet18(bound, rate),
+    "identity": lambda config, bound, rate: Identity(rate),
+}
+HEADS = ("sngp", "linear")
 
 
 class Keys(NamedTuple):
@@ -75,7 +86,17 @@ def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) ->
 @lru_cache(maxsize=1)
 def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     """The data set of a config, read once a process."""
-    dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
+    if is_dotted(config.dataset):
+        load = resolve(config.dataset, "config.dataset")
+        check_parameters(load, ((),), f"config.dataset: {config.dataset!r}")
+        arrays = load()
+        if not isinstance(arrays, Mapping):
+            kind = type(arrays).__name__
+            raise ValueError(f"config.dataset: {config.dataset!r} must give a dict of arrays, got {kind}")
+        arrays = {name: np.asarray(array) for name, array in arrays.items()}
+        dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset)
+    else:
+        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
     return dataset if config.scaling == "auto" else dataset._replace(scaling=config.scaling)
 
 
@@ -88,7 +109,8 @@ def load_arrays(config: FrozenConfigDict) -> Data:
     if x_train.ndim == 2 and dataset.scaling != "none":
         raw = dataset.x_train.astype(np.float32)
         raw -= min(raw.min(), 0.0)
-    return Data(x_train, dataset.y_train, raw, x_test.astype(np.float32, copy=False), dataset.y_test)
+    arrays: list[Any] = [x_train, dataset.y_train, raw, x_test.astype(np.float32, copy=False), dataset.y_test]
+    return Data(*arrays)
 
 
 @lru_cache(maxsize=1)
@@ -102,10 +124,11 @@ def load_data(config: FrozenConfigDict) -> Data:
         mean, deviation = jnp.mean(train, axis=0), jnp.std(train, axis=0)
         deviation = jnp.where(deviation > 0, deviation, 1.0)
         return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
-    if any(scheme_of(config, name) not in NETWORKS for name in config.strategies):
-        data = data._replace(fixed=tuple(x.reshape(len(x), -1) for x in (data.inputs, data.x_test)))
-    probs = load_dataset(config).source_probs
-    return data if probs is None else data._replace(source_probs=jnp.asarray(probs))
+    if any(scheme_of(config, parse(name)) not in NETWORKS for name in config.strategies):
+        inputs, x_test = (x.reshape(len(x), -1) for x in (data.inputs, data.x_test))
+        data = data._replace(fixed=(inputs, x_test))
+    given = load_dataset(config).source_probs
+    return data if given is None else data._replace(source_probs=jnp.asarray(given))
 
 
 def load_source(config: FrozenConfigDict, num_snapshots: int = 0) -> sources.Source:
@@ -123,23 +146,50 @@ def build_model(config: FrozenConfigDict) -> SNGP | Linear:
 
 
 def build_backbone(config: FrozenConfigDict) -> nn.Module:
-    """The network of a config without its last layer."""
+    """The network of a config without its last layer.
+
+    Raises:
+      ValueError: one of the user's own is not there, needs arguments, or is no flax module.
+    """
     bound, rate = config.spectral_bound or None, config.dropout
-    backbones = {
-        "identity": lambda: Identity(rate),
-        "mlp": lambda: ResidualMLP(config.width, config.depth, bound, rate),
-        "tcn": lambda: TCN(config.width, config.depth, bound=bound, dropout=rate),
-        "resnet6": lambda: resnet6(bound, rate),
-        "resnet18": lambda: resnet18(bound, rate),
-    }
-    return backbones[config.backbone]()
+    if config.backbone in BACKBONES:
+        return BACKBONES[config.backbone](config, bound, rate)
+    build = resolve(config.backbone, "config.backbone")
+    check_parameters(build, ((),), f"config.backbone: {config.backbone!r}")
+    found = build()
+    if not isinstance(found, nn.Module):
+        raise ValueError(f"config.backbone: {config.backbone!r} must give a flax module, got {type(found).__name__}")
+    return found
 
 
-def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
-    """Arrays of a group of lanes; of one lane, if `config.parallel` splits its pool over the devices."""
+def check_backbone(config: FrozenConfigDict) -> None:
+    """Tries a backbone of the user's own on a row of the data, by shapes alone.
+
+    Raises:
+      ValueError: it cannot take the row, or does not answer with features [1, H] and a tuple of stages [1, width].
+    """
+    if config.backbone in BACKBONES:
+        return
+    row = jnp.zeros((2, *load_dataset(config).x_train.shape[1:]))
+    backbone, what = build_backbone(config), f"config.backbone: {config.backbone!r}"
+    try:
+        answer, _ = jax.eval_shape(lambda key: backbone.init_with_output(key, row, False, None), jax.random.key(0))
+    except Exception as error:  # whatever a user's module does
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{what} called with (x {list(row.shape)}, train, mask) failed ({reason})") from error
+    shapes = [list(leaf.shape) for leaf in jax.tree.leaves(answer)]
+    stages = isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], tuple) and len(answer[1]) > 0
+    if not stages or any(len(shape) != 2 or shape[0] != 2 for shape in shapes):
+        raise ValueError(
+            f"{what} must answer with features [rows, H] and a tuple of stages [rows, width], got shapes {shapes}"
+        )
+
+
+def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
+    """Arrays of a group of lanes with these seeds; of one, if `config.parallel` splits its pool over the devices."""
     dataset, model = load_dataset(config), build_model(config)
-    pools = [seed_pool(config, dataset, lane.seed) for lane in lanes]
-    keys = [seed_keys(lane.seed) for lane in lanes]
+    pools = [seed_pool(config, dataset, seed) for seed in seeds]
+    keys = [seed_keys(seed) for seed in seeds]
     rows, available = (np.stack([getattr(pool, name) for pool in pools]) for name in ("rows", "available"))
     if config.parallel == "pool":
         placed = split_pool.place(load_arrays(config), rows[0], available[0])
@@ -153,6 +203,6 @@ def build_problem(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Problem:
     data, pool, available = placed
     if data.fixed is not None:
         machine = Linear(Identity(), config.num_classes).init(jax.random.key(0), data.fixed[0][:1])
-        variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(lanes)), machine)
+        variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(seeds)), machine)
     initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
     return Problem(data, rows, pool, available, np.stack(initial), variables)

@@ -1,6 +1,5 @@
 """A source network: trained on one data set (`experiments.train_source`), a start and fixed features for another."""
 
-import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -10,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from alfamous_jax.datasets import npz
 from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
+from experiments.store.files import replacing
 
 
 class Source(NamedTuple):
@@ -23,10 +24,8 @@ class Source(NamedTuple):
 
 def save(path: pathlib.Path, variables: Any) -> None:
     """Writes variables, leaves [S, ...], as plain arrays named by their place."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **jax.tree.map(np.asarray, traverse_util.flatten_dict(variables, sep="/")))
-    os.replace(temporary, path)
 
 
 def load(path: pathlib.Path, backbone: nn.Module, row: jax.Array, num_snapshots: int = 1) -> Source:
@@ -42,13 +41,12 @@ def load(path: pathlib.Path, backbone: nn.Module, row: jax.Array, num_snapshots:
       the network. FileNotFoundError or ValueError, with path and array, for a file that is not there, is damaged, or
       holds another network.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"config.source: no file {path}; python -m experiments.train_source writes one")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise ValueError(f"config.source: {path} is not a readable .npz file of plain arrays ({error})") from error
+        arrays = npz.read(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"config.source: {error}; python -m experiments.train_source writes one") from None
+    except ValueError as error:
+        raise ValueError(f"config.source: {error}") from error
     kernel = arrays.get("params/head/kernel")
     if kernel is None or kernel.ndim != 3:
         raise ValueError(f"config.source: {path} holds no network (no params/head/kernel [S, H + 1, K])")

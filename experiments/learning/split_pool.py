@@ -6,6 +6,7 @@ on the labelled rows, which it gets from where they are, and looks at its own sh
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ def mesh() -> Mesh:
     return jax.make_mesh((jax.device_count(),), (AXIS,))
 
 
-def place(arrays, rows: np.ndarray, available: np.ndarray) -> tuple:
+def place(arrays: Any, rows: np.ndarray, available: np.ndarray) -> tuple:
     """Puts a pool on the devices.
 
     Args:
@@ -37,7 +38,7 @@ def place(arrays, rows: np.ndarray, available: np.ndarray) -> tuple:
       row in its share [1, N']; which are available [1, N'].
     """
     split = {
-        "inputs": datasets.split_rows(arrays.inputs, mesh(), AXIS, rows, np.float32)[0],
+        "inputs": datasets.split_rows(arrays.inputs, mesh(), AXIS, rows, np.dtype(np.float32))[0],
         "labels": datasets.split_rows(arrays.labels, mesh(), AXIS, rows)[0],
         "raw": None if arrays.raw is None else datasets.split_rows(arrays.raw, mesh(), AXIS, rows)[0],
     }
@@ -49,11 +50,11 @@ def place(arrays, rows: np.ndarray, available: np.ndarray) -> tuple:
     return data, *(jax.make_array_from_callback((1, size), lanes, x[None].__getitem__) for x in (places, padded))
 
 
-def whole(tree):
+def whole(tree: Any) -> Any:
     """A pytree with every leaf on every device, but for those that are placed already."""
     sharding = NamedSharding(mesh(), WHOLE)
 
-    def put(leaf):
+    def put(leaf: Any) -> jax.Array:
         if isinstance(leaf, jax.Array) and getattr(leaf.sharding, "mesh", None) == mesh():
             return leaf
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -63,7 +64,7 @@ def whole(tree):
     return jax.tree.map(put, tree)
 
 
-def over_devices(function: Callable) -> Callable:
+def over_devices(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a program of one lane for all devices; what it answers is the same on each.
 
     Args:
@@ -74,11 +75,11 @@ def over_devices(function: Callable) -> Callable:
     """
 
     @lru_cache
-    def program(tree, specs):
+    def program(tree: Any, specs: tuple) -> Any:
         in_specs = jax.tree.unflatten(tree, specs)
         return jax.jit(jax.shard_map(function, mesh=mesh(), in_specs=in_specs, out_specs=WHOLE, check_vma=False))
 
-    def call(*args):
+    def call(*args: Any) -> Any:
         args = whole(args)
         leaves, tree = jax.tree.flatten(args)
         return program(tree, tuple(leaf.sharding.spec for leaf in leaves))(*args)

@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from experiments.paper import claims, figures, tables
-from experiments.paper.runs import Run, caveats, find_runs
+from experiments.paper.runs import caveats, dataset_of, find_runs, title_of
 from experiments.published import alfamous
-from experiments.report import summary
-from experiments.report.markdown import LABELS, NOTHING, bullets, table
+from experiments.report import CLASSES, CURVES, LAMBDA, REPORT
+from experiments.report.markdown import LABELS, NOTHING, bullets, document, table
+from experiments.report.missing import ranges
+from experiments.report.runs import Run
 from experiments.store import files
 
 SOURCE = "Z. Huang et al., *Active Learning with Fast Model Updates and Class-Balanced Selection*, IAL@ECML-PKDD 2023"
@@ -36,7 +38,7 @@ FIGURES = {
 }
 
 
-def write_page(folders: Sequence, out) -> pathlib.Path:
+def write_page(folders: Sequence[str | pathlib.Path], out: str | pathlib.Path) -> pathlib.Path:
     """Writes the page and its figures.
 
     Args:
@@ -100,7 +102,7 @@ def _text(runs: Sequence[Run], out: pathlib.Path) -> str:
         table(claims.CURVE_HEADER, curves, left=4) if curves else "",
         "## Accuracy, macro F1 and class balance index\n\nTables 1 and 4; the best of each family in bold, here and "
         "in the paper.",
-        *(f"### {run.title}\n\n{tables.results_table(run)}" for run in runs),
+        *(f"### {title_of(run)}\n\n{tables.results_table(run)}" for run in runs),
         "## Diversity of the batches\n\nTable 2: mean distance within a batch, minus the baseline's. The paper does "
         "not say whether its relative diversity is a difference or in per cent; both are given. Distances are between "
         "raw rows, as in the paper; on images between features, here of the trained network's penultimate layer, there "
@@ -111,22 +113,21 @@ def _text(runs: Sequence[Run], out: pathlib.Path) -> str:
         "*Mean over the seeds; the band is one standard error.*",
         _figures(runs, out),
     ]
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+    return document(paragraphs)
 
 
 def _what_was_run(runs: Sequence[Run], out: pathlib.Path) -> list[str]:
     rows = []
     for run in runs:
-        seeds = summary.ranges({record["seed"] for record in run.records})
         machine = [run.environment.get(key) or NOTHING for key in ("backend", "date", "git_revision")]
-        cells = [seeds, f"0-{summary.last_cycle(run.records)}", machine[0], str(machine[1])[:10], str(machine[2])[:7]]
-        rows.append([run.title, _link(run, "report.md", "report", out), *cells])
+        cells = [ranges(run.seeds), f"0-{run.last_cycle}", machine[0], str(machine[1])[:10], str(machine[2])[:7]]
+        rows.append([title_of(run), _link(run, REPORT, out), *cells])
     header = ["data set", "run", "seeds", "cycles", "device", "date", "revision"]
-    notes = [f"{run.title}: {line}" for run in runs for line in caveats(run)]
-    absent = [title for name, title in alfamous.TITLES.items() if name not in {run.dataset for run in runs}]
+    notes = [f"{title_of(run)}: {line}" for run in runs for line in caveats(run)]
+    absent = [title for name, title in alfamous.TITLES.items() if name not in {dataset_of(run) for run in runs}]
     not_run = f"Not run: {', '.join(absent)}." if absent else ""
     dagger = "† Rows are missing: not comparable in numbers; its differences count below." * any(
-        "†" in run.title for run in runs
+        "†" in title_of(run) for run in runs
     )
     return ["## What was run", table(header, rows, left=2), not_run, bullets(notes), dagger]
 
@@ -134,17 +135,19 @@ def _what_was_run(runs: Sequence[Run], out: pathlib.Path) -> list[str]:
 def _figures(runs: Sequence[Run], out: pathlib.Path) -> str:
     rows = []
     for run in runs:
-        links = [_link(run, f"{name}.png", name, out) for name in ("curves", "classes", "lambda")]
-        rows.append([run.title, *(text for pair in zip(links[:2], FIGURES[run.dataset], strict=True) for text in pair)])
+        links = [_link(run, name, out) for name in (CURVES, CLASSES, LAMBDA)]
+        rows.append(
+            [title_of(run), *(text for pair in zip(links[:2], FIGURES[dataset_of(run)], strict=True) for text in pair)]
+        )
         rows[-1].append(links[2])
     header = ["data set", "learning curves", "paper's figure", "classes", "paper's figure", "L1 term over λ (Fig. 4)"]
     return table(header, rows, left=len(header))
 
 
-def _link(run: Run, name: str, text: str, out: pathlib.Path) -> str:
+def _link(run: Run, name: str, out: pathlib.Path) -> str:
     target = run.folder.resolve() / name
     relative = pathlib.Path(os.path.relpath(target, out.resolve())).as_posix()
-    return f"[{text}]({relative})" if target.is_file() else NOTHING
+    return f"[{target.stem}]({relative})" if target.is_file() else NOTHING
 
 
 if __name__ == "__main__":

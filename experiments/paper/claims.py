@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.paper.runs import Run, pairs
+from experiments.paper.runs import dataset_of, pairs, title_of
+from experiments.plan.strategies import parse
 from experiments.published import alfamous
 from experiments.published.alfamous import Claim
 from experiments.report import summary
 from experiments.report.markdown import DIGITS, LABELS, NOTHING, number, p_value, plus_minus
+from experiments.report.runs import Run
 
 LEVEL = 0.05
 NAMES = {"": "baseline", "-cb": "CB", "-fbu": "FBU", "-alfamous": "AL-FaMoUS"}
@@ -80,14 +82,14 @@ def all_tests(runs: Sequence[Run]) -> dict[tuple[str, str, str, str], Comparison
     Returns:
       (dataset, first, second, metric) -> Comparison.
     """
-    by_dataset = {run.dataset: run for run in runs}
-    wanted = [(run.dataset, family + a, family + b, m) for m, a, b in ORDERINGS for run, family in pairs(runs)]
+    by_dataset = {dataset_of(run): run for run in runs}
+    wanted = [(dataset_of(run), family + a, family + b, m) for m, a, b in ORDERINGS for run, family in pairs(runs)]
     claims = [claim for claim in alfamous.load_claims() if claim.statistic == "mean"]
     wanted += [claim[:4] for claim in claims if claim.dataset in by_dataset]
     found = {}
     for key in dict.fromkeys(wanted):
         dataset, first, second, metric = key
-        paired = summary.compare(by_dataset[dataset].records, first, second, metric)
+        paired = summary.compare(by_dataset[dataset], first, second, metric)
         if paired.num:
             found[key] = Comparison(by_dataset[dataset], *key[1:], paired, alfamous.difference(*key), math.nan)
     corrected = holm([test.paired.t_p for test in found.values()])
@@ -99,7 +101,7 @@ def ordering_rows(runs: Sequence[Run], tests: dict) -> list[list[str]]:
     everywhere = [(dataset, family) for dataset in alfamous.TITLES for family in ("us", "bald")]
     rows = []
     for metric, first, second in ORDERINGS:
-        keys = [(run.dataset, family + first, family + second, metric) for run, family in pairs(runs)]
+        keys = [(dataset_of(run), family + first, family + second, metric) for run, family in pairs(runs)]
         own = [tests[key] for key in keys if key in tests]
         published = [alfamous.difference(d, family + first, family + second, metric) for d, family in everywhere]
         cells = [_at_least_zero(published), _at_least_zero([test.published for test in own]), _holding(own)]
@@ -125,7 +127,7 @@ def ordering_sentence(tests: dict) -> str:
 
 def claim_rows(runs: Sequence[Run], tests: dict) -> list[list[str]]:
     """Claims on means over the cycles as rows under `CLAIM_HEADER`."""
-    titles, rows = {run.dataset: run.title for run in runs}, []
+    titles, rows = {dataset_of(run): title_of(run) for run in runs}, []
     for claim in alfamous.load_claims():
         test = tests.get(claim[:4])
         if claim.statistic == "mean" and test:
@@ -150,13 +152,12 @@ def verdict(test: Comparison, sign: int) -> str:
 
 def curve_rows(runs: Sequence[Run]) -> list[list[str]]:
     """Claims on learning curves as rows under `CURVE_HEADER`, read off the means over the complete seeds."""
-    by_dataset, rows = {run.dataset: run for run in runs}, []
+    by_dataset, rows = {dataset_of(run): run for run in runs}, []
     for claim in alfamous.load_claims():
         run = by_dataset.get(claim.dataset)
-        names = summary.strategies(run.records) if run and claim.statistic != "mean" else ()
-        if claim.first in names and claim.second in names:
+        if run and claim.statistic != "mean" and {claim.first, claim.second} <= run.lanes.keys():
             read = _peak if claim.statistic == "peak" else _label_ratio
-            rows.append([run.title, claim.sentence, _comparison(claim), claim.claimed, read(run.records, claim)])
+            rows.append([title_of(run), claim.sentence, _comparison(claim), claim.claimed, read(run, claim)])
     return rows
 
 
@@ -180,24 +181,24 @@ def labels_at(labels: np.ndarray, curve: np.ndarray, level: float) -> float:
     return float(np.interp(level, curve[i - 1 : i + 1], labels[i - 1 : i + 1]))
 
 
-def _mean_curve(records, name: str, metric: str) -> np.ndarray:
-    return np.array([summary.estimate(column).mean for column in summary.complete_curves(records, name, metric)[1].T])
+def _mean_curve(run: Run, name: str, metric: str) -> np.ndarray:
+    return summary.mean_curve(summary.complete_curves(run, name, metric)[1])
 
 
-def _peak(records, claim: Claim) -> str:
-    differences = _mean_curve(records, claim.first, claim.metric) - _mean_curve(records, claim.second, claim.metric)
+def _peak(run: Run, claim: Claim) -> str:
+    differences = _mean_curve(run, claim.first, claim.metric) - _mean_curve(run, claim.second, claim.metric)
     signed = claim.sign * differences[1:]
     if np.isnan(signed).all():
         return NOTHING
     at = int(np.nanargmax(signed)) + 1
-    labels = _mean_curve(records, claim.first, "num_labelled")[at]
+    labels = _mean_curve(run, claim.first, "num_labelled")[at]
     return f"{100 * differences[at]:+.1f} at {labels:.0f} labels"
 
 
-def _label_ratio(records, claim: Claim) -> str:
+def _label_ratio(run: Run, claim: Claim) -> str:
     needed = []
     for name in (claim.first, claim.second):
-        labels, curve = (_mean_curve(records, name, metric) for metric in ("num_labelled", claim.metric))
+        labels, curve = (_mean_curve(run, name, metric) for metric in ("num_labelled", claim.metric))
         needed.append(labels_at(labels, curve, claim.level))
         if math.isnan(needed[-1]) or curve[0] >= claim.level:
             return f"{name} {'does not come to' if curve[0] < claim.level else 'starts above'} {claim.level:g}"
@@ -205,8 +206,9 @@ def _label_ratio(records, claim: Claim) -> str:
 
 
 def _ordering(test: Comparison) -> tuple[str, str, str]:
-    family, other = summary.split_name(test.first)[0], summary.split_name(test.second)[0]
-    return (test.metric, test.first[len(family) :], test.second[len(family) :]) if family == other else ("", "", "")
+    first, second = parse(test.first), parse(test.second)
+    forms = [f"-{one.form}" * bool(one.form) for one in (first, second)]
+    return (test.metric, forms[0], forms[1]) if first.base == second.base else ("", "", "")
 
 
 def _points(metric: str) -> tuple[float, int]:
@@ -239,4 +241,4 @@ def _loss(test: Comparison) -> str:
     difference = number(scale * test.paired.mean, digits, "+")
     p = f"p {p_value(test.paired.t_p)}" if not math.isnan(test.paired.t_p) else "no p"
     paper = ", the paper's too" if test.published < 0 else ""
-    return f"{test.run.title} {summary.split_name(test.first)[0]} {difference} ({p}{paper})"
+    return f"{title_of(test.run)} {parse(test.first).base} {difference} ({p}{paper})"

@@ -1,136 +1,99 @@
-"""What a strategy name means: a method and its settings for one acquisition cycle."""
+"""The name of a strategy, taken apart once: margin-alfamous@8:cs-svm or, of your own, mine.pick:select."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-
-class Strategy(NamedTuple):
-    """A method of `selectors.METHODS` and its settings; what differs in `balanced` alone shares a compiled program."""
-
-    utility: str = ""  # of the methods that rank rows by one
-    minibatch: int | None = None  # rows per query, None the whole budget
-    update: bool = False  # whether labels move the posterior before the next query
-    balanced: bool = False  # lam > 0
-    method: str = "cycle"
-    scheme: str = ""  # one of SCHEMES, "" for the config's
-
-
-STRATEGIES = {
-    "random": Strategy("random"),
-    "us": Strategy("least_confidence"),
-    "us-cb": Strategy("least_confidence", balanced=True),
-    "us-fbu": Strategy("least_confidence", 1, update=True),
-    "us-alfamous": Strategy("least_confidence", 1, update=True, balanced=True),
-    "bald": Strategy("bald"),
-    "bald-cb": Strategy("bald", balanced=True),
-    "bald-fbu": Strategy("bald", 1, update=True),
-    "bald-alfamous": Strategy("bald", 1, update=True, balanced=True),
-    "margin": Strategy("margin"),
-    "margin-cb": Strategy("margin", balanced=True),
-    "entropy": Strategy("entropy"),
-    "entropy-cb": Strategy("entropy", balanced=True),
-    "entropy-pseudo": Strategy("entropy", balanced=True, method="pseudo_label"),
-    "bald-mc": Strategy(method="mc_dropout"),
-    "bald-mc-cb": Strategy(balanced=True, method="mc_dropout"),
-    "kcenter": Strategy(method="k_center"),
-    "kcenter-cb": Strategy(balanced=True, method="k_center"),
-    "badge": Strategy(method="badge"),
-    "batchbald": Strategy(method="batch_bald"),
-    "vaal": Strategy(method="vaal"),
-    "vaal-cb": Strategy(balanced=True, method="vaal"),
-    "vabal": Strategy("all", method="vabal"),
-    "vabal-cb": Strategy("all", balanced=True, method="vabal"),
-    "cmcs-rand": Strategy("certain-random", method="minority"),
-    "cmcs-marg": Strategy("certain-margin", method="minority"),
-    "umcs-rand": Strategy("uncertain-random", method="minority"),
-    "umcs-marg": Strategy("uncertain-margin", method="minority"),
-    "dmcs-rand": Strategy("diverse-random", method="minority"),
-    "dmcs-marg": Strategy("diverse-margin", method="minority"),
-    "cds-bal": Strategy("revealed", method="centroids"),
-    "cds-bal-pred": Strategy("predicted", method="centroids"),
-}
-# Of vabal: the terms of Table 1, the constraints of Table 2, and what the authors' code does.
-FORMS = ("likelihood", "prior", "difficulty", "absolute", "sigmoid", "authors")
-# Methods that work on a pool whose rows are split over devices.
-SPLIT = ("cycle", "k_center", "badge")
+# Of every utility: a batch at once, that batch balanced, an update after every label, AL-FaMoUS.
+FORMS = ("", "cb", "fbu", "alfamous")
+BALANCED, UPDATING = ("cb", "alfamous"), ("fbu", "alfamous")
 # How a lane learns from its labels: the network, with prior thresholding or without; a linear SVM on fixed features,
 # cost-sensitive or not; from the cost-sensitive SVM to the thresholded network once that is the better one (ICPR 2020).
 NETWORKS = ("network", "network-th")
 SCHEMES = (*NETWORKS, "svm", "cs-svm", "switch")
 
 
-def strategy(name: str) -> Strategy:
-    """The settings of a name, such as us-alfamous, us-alfamous@8 (queries of 8 rows), vabal@prior or margin:cs-svm.
+class Strategy(NamedTuple):
+    """What a name asks for; which bases there are, and what forms and options each takes, its method says."""
+
+    base: str  # "us", "kcenter", or "mine.pick:select"
+    form: str = ""  # one of FORMS
+    option: str = ""  # after @: rows of a query, a term of VaB-AL
+    scheme: str = ""  # one of SCHEMES, "" for the config's
+
+    def __str__(self) -> str:
+        """The name as it is written."""
+        return self.short + f"@{self.option}" * bool(self.option) + f":{self.scheme}" * bool(self.scheme)
+
+    @property
+    def short(self) -> str:
+        """The name without option and scheme."""
+        return self.base + f"-{self.form}" * bool(self.form)
+
+    @property
+    def variant(self) -> str:
+        """Form, option and scheme as one word: what tells the strategies of a base from each other."""
+        return str(self).removeprefix(self.base).removeprefix("-")
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the form weighs classes against each other."""
+        return self.form in BALANCED
+
+    @property
+    def updates(self) -> bool:
+        """Whether labels move the posterior before the next query."""
+        return self.form in UPDATING
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a function of the user's."""
+        return ":" in self.base
+
+    def program(self, scheme: str) -> "Strategy":
+        """The strategy that it shares compiled programs with: lam is an argument of these, so that its form is none."""
+        return self._replace(form="fbu" if self.updates else "", scheme=scheme)
+
+
+def parse(name: str) -> Strategy:
+    """The strategy of a name, by grammar alone: BASE[-FORM][@OPTION][:SCHEME], BASE without dots or MODULE:ATTRIBUTE.
 
     Raises:
-      ValueError: an unknown name, form or scheme, or a size that is no positive integer or has nothing to act on.
+      ValueError: something is empty, or more stands after a colon than there should.
     """
-    rest, colon, scheme = name.partition(":")
-    if colon and scheme not in SCHEMES:
+    parts = name.split(":")
+    own = len(parts) > 1 and ("." in parts[0] or parts[1] not in SCHEMES)
+    rest, schemes = (":".join(parts[:2]), parts[2:]) if own else (parts[0], parts[1:])
+    if len(schemes) > 1 or (schemes and schemes[0] not in SCHEMES):
         raise ValueError(f"{name!r}: after : comes one of {', '.join(SCHEMES)}")
-    base, at, size = rest.partition("@")
-    if base not in STRATEGIES:
-        raise ValueError(f"{name!r} is not one of {', '.join(STRATEGIES)}")
-    setting = STRATEGIES[base]._replace(scheme=scheme)
-    if not at:
-        return setting
-    if setting.method == "vabal":
-        if size not in FORMS:
-            raise ValueError(f"{name!r}: after @ comes one of {', '.join(FORMS)}")
-        return setting._replace(utility=size)
-    if not setting.update:
-        raise ValueError(f"{name!r}: only strategies with updates take a minibatch after @")
-    if not size.isdecimal() or int(size) < 1:
-        raise ValueError(f"{name!r}: the minibatch after @ must be an integer of at least 1")
-    return setting._replace(minibatch=int(size))
+    rest, at, option = rest.partition("@")
+    base, dash, form = rest.rpartition("-")
+    if not dash or form not in FORMS[1:]:
+        base, form = rest, ""
+    if not all(base.split(":")) or (at and not option):
+        raise ValueError(f"{name!r}: expected BASE[-FORM][@OPTION][:SCHEME], something is empty")
+    return Strategy(base, form, option, *schemes)
 
 
-def base_of(name: str) -> str:
-    """The entry of STRATEGIES that a name goes back to."""
-    return name.partition(":")[0].partition("@")[0]
-
-
-def scheme_of(config: Mapping, name: str) -> str:
+def scheme_of(config: Mapping, strategy: Strategy) -> str:
     """How a strategy's lanes learn in a config: one of SCHEMES."""
-    return strategy(name).scheme or config["scheme"]
-
-
-def lam_of(config: Mapping, name: str) -> float | str:
-    """The lam of a strategy in a config: a number, 0 if it balances nothing, or "auto"."""
-    return config["lams"].get(base_of(name), config["lam"]) if strategy(name).balanced else 0.0
+    return strategy.scheme or config["scheme"]
 
 
 class Lane(NamedTuple):
-    """One unit of work: a strategy under a seed."""
+    """One unit of work: a strategy, or a selection in a single stage, under a seed."""
 
-    strategy: str
+    strategy: Any  # `Strategy`, or `choices.Choice` in a single stage; `str` of it is its name
     seed: int
 
 
-def groups(config: Mapping, seeds: range, together: bool) -> list[tuple[Lane, ...]]:
-    """Splits a run into groups of lanes that advance in step.
-
-    Args:
-      config: names the strategies.
-      seeds: the seeds of each.
-      together: one group for all lanes of a program (for `vmap`), or each lane alone (for processes).
-
-    Returns:
-      the groups, in the order of the names. A lane that may switch to another scheme is always alone.
-    """
-    lanes = [Lane(name, seed) for name in config["strategies"] for seed in seeds]
-    by_program: dict[tuple, list[Lane]] = {}
-    for lane in lanes:
-        scheme = scheme_of(config, lane.strategy)
-        alone = lane if not together or scheme == "switch" else None
-        program = strategy(lane.strategy)._replace(balanced=False, scheme=scheme)
-        by_program.setdefault((program, alone), []).append(lane)
-    return [tuple(group) for group in by_program.values()]
+def lanes_of(names: Sequence[str], seeds: range) -> list[Lane]:
+    """A lane for each strategy and seed, in the order of the names."""
+    return [Lane(parse(name), seed) for name in names for seed in seeds]
 
 
-def group_name(lanes: tuple[Lane, ...]) -> str:
+def group_name(lanes: Sequence[Lane]) -> str:
     """Name of a group's files and of its checkpoint folder."""
-    strategies = dict.fromkeys(lane.strategy for lane in lanes)
+    names = dict.fromkeys(str(lane.strategy) for lane in lanes)
     seeds = sorted({lane.seed for lane in lanes})
     span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
-    return f"{'+'.join(strategies)}-seed{span}"
+    return f"{'+'.join(names)}-seed{span}"

@@ -1,10 +1,10 @@
-"""What AL-FaMoUS (Huang et al., 2023) publishes, Tables 1 to 4 and single claims of its text; the gains of CBAL; the
-accuracies of VaB-AL."""
+"""What AL-FaMoUS (Huang et al., IAL@ECML-PKDD 2023) publishes: Tables 1 to 4 and single claims of its text."""
 
-import csv
 import math
-import pathlib
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from experiments.published._csv import rows
 
 TITLES = {
     "letter": "LETTER",
@@ -27,7 +27,16 @@ PAPER_SETTINGS = {
     "electric_devices": (100, 100, 30, 0.05, 150),
     "ecg5000": (50, 50, 6, 0.05, 100),
 }
-FOLDER = pathlib.Path(__file__).parent
+TRAINING = ("kernel_scale", "batch_size", "optimizer", "learning_rate")  # also of Table 3
+PAPER_TRAINING = {
+    "letter": (8.0, 16, "sgd", 0.05),
+    "mnist": (1.0, 20, "sgd", 0.1),
+    "fmnist": (5.0, 20, "sgd", 0.1),
+    "cifar10": (5.0, 20, "sgd", 0.1),
+    "crop": (2.0, 10, "adam", 0.001),
+    "electric_devices": (2.0, 20, "adam", 0.001),
+    "ecg5000": (1.0, 10, "adam", 0.001),
+}
 
 
 class Claim(NamedTuple):
@@ -48,12 +57,7 @@ class Claim(NamedTuple):
         return -1 if self.claimed.startswith("-") else 1
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    with (FOLDER / name).open(encoding="utf-8") as lines:
-        return list(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
-def counterpart(config: dict) -> str:
+def counterpart(config: Mapping[str, Any]) -> str:
     """The data set of AL-FaMoUS whose numbers a run stands beside; "" where cut, features or training are others."""
     usual = {"minority": "drawn", "profile": "step", "scheme": "network", "balanced_initial": False}
     other = any(config.get(field, value) != value for field, value in usual.items())
@@ -62,45 +66,24 @@ def counterpart(config: dict) -> str:
 
 def load_results(dataset: str) -> dict[str, dict[str, float]]:
     """Tables 1 and 4, strategy -> metric -> value; empty for a dataset the paper lacks."""
-    rows, metrics = _rows("alfamous_results.csv"), ("accuracy", "macro_f1", "cbi")
-    return {row["strategy"]: {m: float(row[m]) for m in metrics} for row in rows if row["dataset"] == dataset}
+    metrics = ("accuracy", "macro_f1", "cbi")
+    own = [row for row in rows("alfamous_results.csv") if row["dataset"] == dataset]
+    return {row["strategy"]: {metric: float(row[metric]) for metric in metrics} for row in own}
 
 
 def load_diversity(dataset: str) -> dict[str, float]:
     """Euclidean diversity of Table 2, strategy -> value relative to its baseline, which is 0."""
-    own = {
-        row["strategy"]: float(row["euclidean"]) for row in _rows("alfamous_diversity.csv") if row["dataset"] == dataset
-    }
-    return {"us": 0.0, "bald": 0.0, **own} if own else {}
-
-
-def load_gains(config: dict) -> dict[str, list[float]]:
-    """Gains of CBAL, Tables 1 to 3, plain strategy -> points at cycles 1 to 4; empty for other settings than theirs."""
-    step = config.get("profile") == "step" and config.get("minority") == "last" and config.get("balanced_initial")
-    key = config.get("dataset"), config.get("minority_ratio")
-    rows = _rows("cbal.csv") if step else []
-    own = [row for row in rows if (row["dataset"], float(row["ratio"])) == key]
-    return {row["strategy"]: [float(row[f"cycle{cycle}"]) for cycle in range(1, 5)] for row in own}
-
-
-def load_vabal(config: dict) -> dict[str, tuple[float, float]]:
-    """VaB-AL, Tables 1 and 2: strategy -> accuracy in %, mean over the rounds and last; empty for other splits."""
-    minority, num_classes = config.get("minority"), config.get("num_classes", 0)
-    if not isinstance(minority, (list, tuple)):
-        return {}
-    whole = sorted({*range(num_classes)} - {*minority})
-    split = f"+{whole[0] + 1}" if len(whole) == 1 else "" if not minority else None
-    key = config.get("dataset"), split
-    return {
-        row["strategy"]: (float(row["mean"]), float(row["last"]))
-        for row in _rows("vabal.csv")
-        if (row["dataset"], row["split"]) == key
-    }
+    own = [row for row in rows("alfamous_diversity.csv") if row["dataset"] == dataset]
+    return {"us": 0.0, "bald": 0.0, **{row["strategy"]: float(row["euclidean"]) for row in own}} if own else {}
 
 
 def load_claims() -> list[Claim]:
     """The claims in `alfamous_claims.csv`."""
-    return [Claim(**{**row, "level": float(row["level"] or "nan")}) for row in _rows("alfamous_claims.csv")]
+    texts = ("dataset", "first", "second", "metric", "statistic", "claimed", "sentence")
+    return [
+        Claim(**{field: row[field] for field in texts}, level=float(row["level"] or "nan"))
+        for row in rows("alfamous_claims.csv")
+    ]
 
 
 def difference(dataset: str, first: str, second: str, metric: str) -> float:
@@ -114,7 +97,7 @@ def difference(dataset: str, first: str, second: str, metric: str) -> float:
     return round(values.get(first, math.nan) - values.get(second, math.nan), 6)
 
 
-def other_settings(config: dict, cycles: int) -> list[str]:
+def other_settings(config: Mapping[str, Any], cycles: int) -> list[str]:
     """What a run has set otherwise than the paper, such as "epochs 5 (paper 100)".
 
     Args:

@@ -1,16 +1,17 @@
-"""What single-stage selection on imbalanced data publishes (Aggarwal et al., WACV 2020, supplement, Tables 6 to 12);
-the data sets of the iterative form (Aggarwal et al., ICPR 2020, Table I)."""
+"""What single-stage selection on imbalanced data (Aggarwal et al., WACV 2020, supplement) publishes: Tables 6 to 12."""
 
-import csv
 import itertools
 import math
 from typing import NamedTuple
 
-from experiments.published.alfamous import FOLDER
+from experiments.published import _csv
 
 CLASSES = {"food101": 101, "cifar100": 100, "imagenet100": 100, "mit67": 67}
 BUDGETS = (500, 1000, 2000)
 CELLS = tuple(itertools.product(CLASSES, BUDGETS))  # the order of the columns
+SEEDS = 5  # of random sampling and k-center
+SNAPSHOTS = 6  # of the source for an ensemble
+SOURCE_EPOCHS = 90
 
 
 class Row(NamedTuple):
@@ -20,28 +21,9 @@ class Row(NamedTuple):
     overall: float  # G_AL or the average over the cells as printed, NaN where there is none
 
 
-class Induced(NamedTuple):
-    """A data set made imbalanced."""
-
-    classes: int
-    images: int
-    mean: float  # images per class
-    deviation: float
-    ratio: float  # deviation / mean
-
-
-INDUCED = {  # ICPR 2020, Table I
-    "food101": Induced(101, 22956, 227.28, 180.31, 0.793),
-    "cifar100": Induced(100, 17168, 171.68, 126.98, 0.740),
-    "mit67": Induced(67, 14281, 213.15, 168.16, 0.789),
-}
-
-
 def _load(name: str, table: int, column: str, value: str) -> dict[str, Row]:
-    with (FOLDER / name).open(encoding="utf-8") as file:
-        lines = list(csv.DictReader(line for line in file if not line.startswith("#")))
     rows = {}
-    for line in lines:
+    for line in _csv.rows(name):
         if (line["table"], line[column]) == (str(table), value):
             *texts, overall = list(line.values())[3:]
             cells = {key: float(text) for key, text in zip(CELLS, texts, strict=True) if text}
@@ -50,7 +32,7 @@ def _load(name: str, table: int, column: str, value: str) -> dict[str, Row]:
 
 
 def load_accuracy(table: int, scheme: str = "") -> dict[str, Row]:
-    """Accuracies in % and G_AL of WACV 2020, supplement, Tables 6 to 9 and 12.
+    """Accuracies in % and G_AL of Tables 6 to 9 and 12.
 
     Args:
       table: 6 and 7 are imbalanced data before and after balancing, 8 and 9 balanced data, 12 two schemes.
@@ -59,11 +41,11 @@ def load_accuracy(table: int, scheme: str = "") -> dict[str, Row]:
     Returns:
       strategy -> row; "full" is training on every label, the same at every budget.
     """
-    return _load("single_stage.csv", table, "scheme", scheme)
+    return _load("single_stage_accuracy.csv", table, "scheme", scheme)
 
 
 def load_found(table: int, quantity: str) -> dict[str, Row]:
-    """What was selected from balanced data, WACV 2020, supplement, Tables 10 and 11.
+    """What was selected from balanced data, Tables 10 and 11.
 
     Table 11 prints the same triples for CIFAR-100 and IMN-100 in both inverted strategies.
 
@@ -74,4 +56,4 @@ def load_found(table: int, quantity: str) -> dict[str, Row]:
     Returns:
       strategy -> row; "full" is the whole data set.
     """
-    return _load("found_classes.csv", table, "quantity", quantity)
+    return _load("single_stage_found.csv", table, "quantity", quantity)

@@ -2,17 +2,21 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from experiments.published import alfamous
 from experiments.report import summary
+from experiments.report.runs import Run
 
 RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
 BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
 LABELS = {metric: label for metric, label, _ in RESULTS + BATCHES}
 DIGITS = {metric: digits for metric, _, digits in RESULTS + BATCHES}
 NOTHING = "-"
+MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "devices", "cpu", "cores")
+
+Part = str | tuple[Sequence[str], Iterable[Sequence[str]]]  # of a report: a paragraph, or a table's header and rows
 
 
 class Result(NamedTuple):
@@ -24,15 +28,34 @@ class Result(NamedTuple):
     digits: int
 
 
-def results(records: Sequence[dict], dataset: str) -> Iterator[tuple[str, int, list[Result]]]:
+def results(run: Run, dataset: str) -> Iterator[tuple[str, int, list[Result]]]:
     """Name, number of complete seeds and one `Result` for each of `RESULTS`, strategy by strategy."""
     paper = alfamous.load_results(dataset)
-    for name in summary.strategies(records):
+    for name in run.lanes:
         row = []
         for metric, _, digits in RESULTS:
-            mean, se, _ = summary.mean_over_seeds(records, name, metric)
+            mean, se, _ = summary.mean_over_seeds(run, name, metric)
             row.append(Result(mean, se, paper.get(name, {}).get(metric, math.nan), digits))
-        yield name, len(summary.seed_means(records, name, "accuracy")), row
+        yield name, len(summary.seed_means(run, name, "accuracy")), row
+
+
+def result_cells(row: Iterable[Result]) -> Iterator[str]:
+    """Of each `Result`: ours, the paper's, the difference."""
+    for mean, se, published, digits in row:
+        yield from (plus_minus(mean, se, digits), number(published, digits), number(mean - published, digits, "+"))
+
+
+def document(parts: Iterable[Part]) -> str:
+    """The text of a report; empty paragraphs are left out."""
+    paragraphs = [part if isinstance(part, str) else table(*part) for part in parts]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """What a run was made on and with, one bullet each."""
+    known = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]
+    facts = [f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in known]
+    return bullets(facts + ["the code had changes that were not committed"] * bool(environment.get("git_dirty")))
 
 
 def number(value: float, digits: int, sign: str = "") -> str:

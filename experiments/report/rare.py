@@ -1,69 +1,64 @@
 """Classes that a config makes rare: accuracies as VaB-AL tabulates them, and who labels the rare ones."""
 
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from experiments.published import alfamous
-from experiments.report import figures, summary
-from experiments.report.markdown import NOTHING, number, p_value, plus_minus
+from experiments.published import vabal
+from experiments.report import RARE, styles, summary
+from experiments.report.markdown import NOTHING, Part, number, p_value, plus_minus
+from experiments.report.missing import ranges
+from experiments.report.runs import Lanes, Run
 
 
-def write_sections(records: Sequence[dict], config: dict, workdir: pathlib.Path) -> list:
-    """The paragraphs and the table of a report, and `rare.png` beside them.
-
-    Args:
-      records: of the run.
-      config: of the run.
-      workdir: where the figure goes.
+def write_sections(run: Run) -> list[Part]:
+    """The paragraphs and the table of a report, and `RARE` beside them.
 
     Returns:
       paragraphs and (header, rows); none where the config names no classes to cut.
     """
-    minority = config.get("minority")
+    minority = run.config.get("minority")
     if not isinstance(minority, (list, tuple)):
         return []
-    cut = f"Classes {summary.ranges(minority)} keep {config.get('minority_ratio')} of their rows" if minority else ""
-    sections = [
+    cut = f"Classes {ranges(minority)} keep {run.config.get('minority_ratio')} of their rows" if minority else ""
+    sections: list[Part] = [
         "## Rare classes\n\n" + f"{cut or 'No class is cut'}. Accuracy in % on the test set, mean over all rounds, the "
         "first included, and in the last; share of the labels that are of a class that is cut (VaB-AL, Tables 1 and 2, "
         "Fig. 9).",
-        rare_table(records, config, minority),
+        rare_table(run, minority),
     ]
-    if pairs := vabal_pairs(records):
+    if pairs := vabal_pairs(run):
         sections += [
             "VaB-AL minus each other strategy, accuracy in points over the rounds after the first, seed by seed; "
             "two-sided p, not corrected for their number.",
             (["vabal minus", "seeds", "points", "ahead", "p (t-test)"], pairs),
         ]
-    if draw_rare(records, minority, workdir / "rare.png"):
+    if draw_rare(run, minority):
         sections += [
-            "![Rare classes](rare.png)",
+            f"![Rare classes]({RARE})",
             "*Left: share of the labels that are of a class that is cut. Right: accuracy of each class over its "
             "labels in the last round, mean over the seeds; large if the class is not cut (VaB-AL, Fig. 6).*",
         ]
     return sections
 
 
-def rare_table(records: Sequence[dict], config: dict, minority: Sequence[int]) -> tuple[list, list]:
+def rare_table(run: Run, minority: Sequence[int]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: accuracies and the share of rare classes, the published numbers in columns of their own.
 
     Args:
-      records: of the run.
-      config: of the run; tells whether VaB-AL has published its accuracies.
+      run: it; its config tells whether VaB-AL has published its accuracies.
       minority: the classes cut.
 
     Returns:
       header, rows of text.
     """
-    published, rows = alfamous.load_vabal(config), []
+    published, rows = vabal.load_accuracies(run.config), []
     header = ["strategy", "seeds", "mean", "paper", "last", "paper", "rare, first", "rare, mean", "rare, last"]
-    for name in summary.strategies(records):
-        _, curves = summary.complete_curves(records, name, "accuracy")
-        shares = np.array(list(_shares(records, name, minority).values()))
+    for name, own in run.lanes.items():
+        _, curves = summary.complete_curves(run, name, "accuracy")
+        shares = _shares(own, minority)
         estimates = [summary.estimate(100 * x) for x in (curves.mean(axis=1), curves[:, -1])] if len(curves) else []
         cells = [plus_minus(e.mean, e.se, 2) for e in estimates] or [NOTHING] * 2
         paper = [number(x, 2) for x in published.get(name, (np.nan, np.nan))]
@@ -73,62 +68,56 @@ def rare_table(records: Sequence[dict], config: dict, minority: Sequence[int]) -
     return header, rows
 
 
-def vabal_pairs(records: Sequence[dict]) -> list[list[str]]:
+def vabal_pairs(run: Run) -> list[list[str]]:
     """Rows of text: `vabal` against every other strategy; none without it."""
-    names, rows = summary.strategies(records), []
-    for name in names if "vabal" in names else ():
+    rows = []
+    for name in run.lanes if "vabal" in run.lanes else ():
         if name != "vabal":
-            mean, se, num, wins, p, _ = summary.compare(records, "vabal", name, "accuracy")
+            mean, se, num, wins, p, _ = summary.compare(run, "vabal", name, "accuracy")
             rows.append([name, str(num), plus_minus(100 * mean, 100 * se, 2, "+"), f"{wins} of {num}", p_value(p)])
     return rows
 
 
-def draw_rare(records: Sequence[dict], minority: Sequence[int], path: pathlib.Path) -> bool:
+def draw_rare(run: Run, minority: Sequence[int]) -> bool:
     """Share of the rare classes over the labels known, and accuracy of each class over its labels.
 
     Args:
-      records: of the run; without recalls the second panel stays empty.
+      run: it; without recalls the second panel stays empty.
       minority: the classes cut.
-      path: the PNG to write, replaced at once.
 
     Returns:
       whether there was something to draw; if not, nothing is written.
     """
-    names = [name for name in summary.strategies(records) if _shares(records, name, minority)]
-    if not names or not len(minority):
+    drawn = [own for own in run.lanes.values() if len(_shares(own, minority))]
+    if not drawn or not len(minority):
         return False
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    last = summary.last_cycle(records)
-    for name in names:
-        style = figures.place_style(name, names)
-        shares = np.array(list(_shares(records, name, minority).values()))
-        labels = summary.complete_curves(records, name, "num_labelled")[1].mean(axis=0)
-        figures.band(left, labels, shares, style)
-        final = [r for r in records if r["strategy"] == name and r["cycle"] == last and r.get("recall")]
-        if final:
-            counts = np.mean([r["counts"] for r in final], axis=0)
-            recall = np.array([[np.nan if x is None else x for x in r["recall"]] for r in final]).mean(axis=0)
-            cut = np.isin(np.arange(len(counts)), minority)
-            point = {**style, "linestyle": "", "alpha": 0.8}
-            right.plot(counts[cut], recall[cut], **point)
-            right.plot(counts[~cut], recall[~cut], **{**point, "markersize": 9})
-    figures.clean(left, "Share of the rare classes", "Labelled rows")
-    figures.clean(right, "Accuracy of each class", "Labels of the class")
+    strategies = [own.strategy for own in drawn]
+    for own in drawn:
+        style = styles.place_style(own.strategy, strategies)
+        labels = own.metrics["num_labelled"][own.whole].mean(axis=0)
+        styles.band(left, labels, _shares(own, minority), style)
+        _draw_classes(right, own, minority, {**style, "linestyle": "", "alpha": 0.8})
+    styles.clean(left, "Share of the rare classes", "Labelled rows")
+    styles.clean(right, "Accuracy of each class", "Labels of the class")
     right.set_xscale("log")
-    handles = [Line2D([], [], **figures.place_style(name, names), label=name) for name in names]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3.6)
-    figures.save(figure, path)
+    styles.place_legend(figure, strategies)
+    styles.save(figure, run.folder / RARE)
     return True
 
 
-def _shares(records, name, minority):
-    """seed -> share of the labels [cycles] that are of the classes cut, of the complete seeds."""
-    seeds = summary.complete_curves(records, name, "num_labelled")[0]
-    shares = {}
-    for seed in seeds:
-        own = [r for r in records if (r["strategy"], r["seed"]) == (name, seed)]
-        counts = [np.array(r["counts"], float) for r in sorted(own, key=lambda r: r["cycle"]) if r.get("counts")]
-        if len(counts) == len(own):
-            shares[seed] = np.array([c[list(minority)].sum() / c.sum() for c in counts])
-    return shares
+def _draw_classes(axis: Axes, own: Lanes, minority: Sequence[int], style: dict) -> None:
+    """A point for each class at the last cycle, larger if it is not cut."""
+    known = own.counted[:, -1] & ~np.isnan(own.recall[:, -1]).all(axis=1)
+    if known.any():
+        counts, recall = (values[known, -1].mean(axis=0) for values in (own.counts, own.recall))
+        cut = np.isin(np.arange(len(counts)), minority)
+        axis.plot(counts[cut], recall[cut], **style)
+        axis.plot(counts[~cut], recall[~cut], **{**style, "markersize": 9})
+
+
+def _shares(own: Lanes, minority: Sequence[int]) -> np.ndarray:
+    """Share of the labels that are of the classes cut [seeds, C], of the complete seeds."""
+    counts = own.counts[own.counted.all(axis=1)]
+    return counts[..., list(minority)].sum(axis=-1) / counts.sum(axis=-1)

@@ -3,15 +3,16 @@
 Both read the records of a run; the times of the second come from `timings.jsonl`.
 """
 
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.report import figures, summary
-from experiments.report.markdown import NOTHING, number, plus_minus
+from experiments.plan.strategies import Strategy
+from experiments.report import LAMBDA, MINIBATCHES, styles, summary
+from experiments.report.markdown import NOTHING, Part, number, plus_minus
+from experiments.report.runs import Run
 
 SIZES = (("macro_f1", "Macro F1", 3), ("cbi", "Class balance index (min-max)", 2), ("l1_score", "L1 score", 3))
 
@@ -22,58 +23,59 @@ class LambdaCurve(NamedTuple):
     lam: np.ndarray  # [G]
     l1: np.ndarray  # [S, G], ||demand - P'z||_1
     utility: np.ndarray  # [S, G], u'z
-    chosen: list[float]  # [S]
+    chosen: np.ndarray  # [S]
 
 
 class Minibatch(NamedTuple):
     """A strategy at one size of its minibatches."""
 
     size: int
-    strategy: str
+    strategy: Strategy
     query_s: float  # median over cycles and seeds, without the cycle that compiles; NaN if not timed
 
+    @property
+    def base(self) -> Strategy:
+        """The strategy without the size."""
+        return self.strategy._replace(option="")
 
-def write_sections(records: Sequence[dict], timings: Sequence[dict], workdir: pathlib.Path) -> list[str | tuple]:
-    """The report's sections on what the run swept, and their figures.
 
-    Args:
-      records, timings: of the run.
-      workdir: where `lambda.png` and `minibatches.png` go.
+def write_sections(run: Run) -> list[Part]:
+    """The report's sections on what the run swept, and their figures `LAMBDA` and `MINIBATCHES`.
 
     Returns:
       paragraphs, and tables as (header, rows); empty if the run swept nothing.
     """
-    parts = []
-    curves, sizes = lambda_curves(records), minibatches(records, timings)
+    parts: list[Part] = []
+    curves, sizes = lambda_curves(run), minibatches(run)
     if curves:
-        draw_lambda(curves, workdir / "lambda.png")
+        draw_lambda(run, curves)
         parts += [
             "## Balance weight",
             "The smallest λ whose L1 term has come down by 95 % of what any λ brings, on the model of cycle 0.",
             (["strategy", "λ", "L1 term", "utility", "seeds that chose it"], lambda_rows(curves)),
-            "![L1 term and utility of the batch over λ](lambda.png)",
+            f"![L1 term and utility of the batch over λ]({LAMBDA})",
         ]
     if sizes:
-        draw_minibatches(records, sizes, workdir / "minibatches.png")
+        draw_minibatches(run, sizes)
         header = ["strategy", "rows", *(label for _, label, _ in SIZES), "F1 to the smallest", "query, s"]
         parts += [
             "## Minibatches",
             "Rows asked for between two updates of the posterior; a query is the whole budget of a cycle.",
-            (header, minibatch_rows(records, sizes)),
-            "![Macro F1, CBI and time over the rows asked for](minibatches.png)",
+            (header, minibatch_rows(run, sizes)),
+            f"![Macro F1, CBI and time over the rows asked for]({MINIBATCHES})",
         ]
     return parts
 
 
-def lambda_curves(records: Sequence[dict]) -> dict[str, LambdaCurve]:
+def lambda_curves(run: Run) -> dict[str, LambdaCurve]:
     """The curves that config.lam = "auto" left in the records of cycle 0, by strategy; empty without it."""
     found = {}
-    for name in summary.strategies(records):
-        own = [r for r in records if r["strategy"] == name and r.get("lam_curve")]
-        if own:
-            curves = [record["lam_curve"] for record in own]
+    for name, own in run.lanes.items():
+        if own.lam_curves:
+            curves = list(own.lam_curves.values())
             l1, utility = (np.array([curve[field] for curve in curves], float) for field in ("l1", "utility"))
-            found[name] = LambdaCurve(np.array(curves[0]["lam"]), l1, utility, [record["lam"] for record in own])
+            chosen = own.metrics["lam"][[own.seeds.index(seed) for seed in own.lam_curves], 0]
+            found[name] = LambdaCurve(np.array(curves[0]["lam"]), l1, utility, chosen)
     return found
 
 
@@ -82,93 +84,82 @@ def lambda_rows(curves: dict[str, LambdaCurve]) -> list[list[str]]:
     rows = []
     for name, curve in curves.items():
         for i, lam in enumerate(curve.lam):
-            votes = sum(bool(np.isclose(lam, chosen)) for chosen in curve.chosen)
+            votes = np.isclose(lam, curve.chosen).sum()
             l1, utility = summary.estimate(curve.l1[:, i]), summary.estimate(curve.utility[:, i])
             picked = f"{votes} of {len(curve.chosen)}" if lam > 0 else NOTHING
             rows.append([name, f"{lam:g}", f"{l1.mean:.3f}", f"{utility.mean:.3f}", picked])
     return rows
 
 
-def draw_lambda(curves: dict[str, LambdaCurve], path: pathlib.Path) -> None:
+def draw_lambda(run: Run, curves: dict[str, LambdaCurve]) -> None:
     """L1 term and utility of the batch over lam, relative to lam = 0 (AL-FaMoUS Fig. 4, CBAL Fig. 4).
 
     Lines are means over the seeds, bands one standard error, broken lines the median choice.
-
-    Args:
-      curves: from `lambda_curves`.
-      path: the PNG to write, replaced at once.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots(1, 2)
     smallest = min(curve.lam[curve.lam > 0].min() for curve in curves.values())
     titles = ("L1 term, relative to λ = 0", "Utility of the batch, relative to λ = 0")
+    strategies = [run.lanes[name].strategy for name in curves]
     for axis, field, title in zip(axes, ("l1", "utility"), titles, strict=True):
-        for name, curve in curves.items():
+        for strategy, curve in zip(strategies, curves.values(), strict=True):
             values = getattr(curve, field)
-            style = figures.line_style(name, list(curves))
-            figures.band(axis, curve.lam, values / values[:, :1], {**style, "label": name})
+            style = styles.line_style(strategy, strategies)
+            styles.band(axis, curve.lam, values / values[:, :1], {**style, "label": str(strategy)})
             axis.axvline(np.median(curve.chosen), color=style["color"], linewidth=0.8, linestyle=(0, (2, 2)))
         axis.set_xscale("symlog", linthresh=smallest)
         axis.set_xlim(left=0)
-        figures.clean(axis, title, "λ")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
-    figures.save(figure, path)
+        styles.clean(axis, title, "λ")
+    figure.legend(*axes[0].get_legend_handles_labels(), **styles.LEGEND)
+    styles.save(figure, run.folder / LAMBDA)
 
 
-def minibatches(records: Sequence[dict], timings: Sequence[dict]) -> list[Minibatch]:
+def minibatches(run: Run) -> list[Minibatch]:
     """The strategies with a minibatch in their name, such as us-alfamous@8, by name and size; empty without any."""
     found = []
-    for name in summary.strategies(records):
-        base, _, size = name.partition("@")
-        if size.isdecimal():
-            times = [row["query_s"] for row in timings if row.get("strategy") == name and "query_s" in row]
+    for name, own in run.lanes.items():
+        if own.strategy.option.isdecimal() and not own.strategy.scheme:
+            times = [row["query_s"] for row in run.timings if row.get("strategy") == name and "query_s" in row]
             # A process compiles in the first query of a strategy it meets; the median passes over these.
-            found.append((base, Minibatch(int(size), name, float(np.median(times)) if times else np.nan)))
-    return [minibatch for _, minibatch in sorted(found, key=lambda pair: (pair[0], pair[1].size))]
+            seconds = float(np.median(times)) if times else np.nan
+            found.append(Minibatch(int(own.strategy.option), own.strategy, seconds))
+    return sorted(found, key=lambda minibatch: (str(minibatch.base), minibatch.size))
 
 
-def minibatch_rows(records: Sequence[dict], found: Sequence[Minibatch]) -> list[list[str]]:
+def minibatch_rows(run: Run, found: Sequence[Minibatch]) -> list[list[str]]:
     """One row per size: the scores, F1 against the smallest size seed by seed, the seconds of a query."""
     rows = []
     for minibatch in found:
-        base = minibatch.strategy.partition("@")[0]
-        smallest = next(m for m in found if m.strategy.partition("@")[0] == base)
+        smallest = next(m for m in found if m.base == minibatch.base)
         cells = []
         for metric, _, digits in SIZES:
-            mean, se, _ = summary.mean_over_seeds(records, minibatch.strategy, metric)
+            mean, se, _ = summary.mean_over_seeds(run, str(minibatch.strategy), metric)
             cells.append(plus_minus(mean, se, digits))
-        paired = summary.compare(records, minibatch.strategy, smallest.strategy, "macro_f1")
+        paired = summary.compare(run, str(minibatch.strategy), str(smallest.strategy), "macro_f1")
         against = NOTHING if minibatch is smallest else plus_minus(paired.mean, paired.se, 3, "+")
-        rows.append([base, str(minibatch.size), *cells, against, number(minibatch.query_s, 3)])
+        rows.append([str(minibatch.base), str(minibatch.size), *cells, against, number(minibatch.query_s, 3)])
     return rows
 
 
-def draw_minibatches(records: Sequence[dict], found: Sequence[Minibatch], path: pathlib.Path) -> None:
-    """Macro F1, CBI and seconds of a query over the size of the minibatch: mean over seeds, one standard error.
-
-    Args:
-      records: of the run.
-      found: from `minibatches`.
-      path: the PNG to write, replaced at once.
-    """
+def draw_minibatches(run: Run, found: Sequence[Minibatch]) -> None:
+    """Macro F1, CBI and seconds of a query over the size of the minibatch: mean over seeds, one standard error."""
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     axes = figure.subplots(1, 3)
-    bases = list(dict.fromkeys(m.strategy.partition("@")[0] for m in found))
+    bases = list(dict.fromkeys(m.base for m in found))
     for base in bases:
-        own = [m for m in found if m.strategy.partition("@")[0] == base]
-        sizes, style = [m.size for m in own], figures.line_style(base, bases)
+        own = [m for m in found if m.base == base]
+        sizes, style = [m.size for m in own], styles.line_style(base, bases)
         for axis, (metric, _, _) in zip(axes, SIZES[:2], strict=False):
-            points = [summary.mean_over_seeds(records, m.strategy, metric) for m in own]
+            points = [summary.mean_over_seeds(run, str(m.strategy), metric) for m in own]
             errors = np.nan_to_num([p.se for p in points])
-            axis.errorbar(sizes, [p.mean for p in points], errors, **style, capsize=2, label=base)
+            axis.errorbar(sizes, [p.mean for p in points], errors, **style, capsize=2, label=str(base))
         axes[2].plot(sizes, [m.query_s for m in own], **style)
     if any(m.query_s > 0 for m in found):
         axes[2].set_yscale("log")
-    for axis, title in zip(
-        axes, (*(title for _, title, _ in SIZES[:2]), "Seconds of a query (whole budget)"), strict=True
-    ):
+    titles = (*(title for _, title, _ in SIZES[:2]), "Seconds of a query (whole budget)")
+    for axis, title in zip(axes, titles, strict=True):
         axis.set_xscale("log", base=2)
         axis.set_xticks(sorted({m.size for m in found}), [str(s) for s in sorted({m.size for m in found})])
-        figures.clean(axis, title, "Rows asked for between updates")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
-    figures.save(figure, path)
+        styles.clean(axis, title, "Rows asked for between updates")
+    figure.legend(*axes[0].get_legend_handles_labels(), **styles.LEGEND)
+    styles.save(figure, run.folder / MINIBATCHES)

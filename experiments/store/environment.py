@@ -6,9 +6,9 @@ import pathlib
 import platform
 import subprocess
 import sys
+from importlib import metadata
 
 import jax
-import jaxlib
 
 
 def environment() -> dict:
@@ -18,7 +18,7 @@ def environment() -> dict:
         "arguments": sys.argv[1:],
         "python": platform.python_version(),
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
+        "jaxlib": metadata.version("jaxlib"),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -29,7 +29,7 @@ def environment() -> dict:
     }
 
 
-def _cpu_name():
+def _cpu_name() -> str:
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -39,7 +39,7 @@ def _cpu_name():
     )
 
 
-def _git(*args):
+def _git(*args: str) -> str:
     try:
         folder = pathlib.Path(__file__).parent
         done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True, timeout=10, check=True)

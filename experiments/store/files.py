@@ -1,15 +1,24 @@
-"""JSON and JSON lines on disk: written whole or not at all, read with errors that name file and line."""
+"""Files on disk: written whole or not at all; JSON and JSON lines, read with errors that name file and line."""
 
+import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A temporary name to write to, renamed to the path when the block ends, so that a file is never half there."""
+    temporary = path.with_name(path.name + ".tmp")
+    yield temporary
+    os.replace(temporary, path)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file under a temporary name and renames it, so that it is never half there."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    """Writes a text file, replaced at once."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:

@@ -2,6 +2,7 @@
 
 import pathlib
 import time
+from collections.abc import Callable, KeysView
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,26 +15,30 @@ WRITE_EVERY_S = 5.0
 class Recorder:
     """Collects the records of all lanes, in whatever order they come, and shows how far the run is."""
 
-    def __init__(self, folder: pathlib.Path, config: dict, console: Console):
-        """Takes over what an earlier part of the run recorded; the bar's unit is a labelled row in training."""
-        self._folder = folder
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        place: Callable[[dict], tuple],
+        weight: Callable[[dict], int],
+        total: int,
+        console: Console,
+    ):
+        """Takes over what an earlier part of the run recorded; see `plan.work.Plan` for the arguments."""
+        self._folder, self._place, self._weight = folder, place, weight
         self._last_write = time.monotonic()
         self._records: dict[tuple, dict] = {}
-        self._order = {name: i for i, name in enumerate(config["strategies"])}
         self._keep(files.read_json_lines(folder / "metrics.jsonl"))
         self._shown: set[tuple] = set()
         self._timed = {_cycle(timing) for timing in files.read_json_lines(folder / "timings.jsonl")}
         self._bar = progress(console)
-        cycles = range(config["cycles"] + 1)
-        lane = sum(config["initial"] + cycle * config["budget"] for cycle in cycles)
-        self._task = self._bar.add_task("starting", total=lane * len(self._order) * config["seeds"])
+        self._task = self._bar.add_task("starting", total=total)
 
     def __enter__(self) -> "Recorder":
         """Shows the bar."""
         self._bar.start()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leaves `metrics.jsonl` complete, however the run ended."""
         self._bar.stop()
         self._write()
@@ -44,20 +49,21 @@ class Recorder:
             self._shown.add(key)
             record = self._records[key]
             lane = f"{record['strategy']} seed {record['seed']}"
-            text = f"{lane}: cycle {record['cycle']}, macro F1 {record['macro_f1']:.3f}"
-            self._bar.update(self._task, advance=record["num_labelled"], description=text)
+            score = "-" if record["macro_f1"] is None else f"{record['macro_f1']:.3f}"
+            text = f"{lane}: cycle {record['cycle']}, macro F1 {score}"
+            self._bar.update(self._task, advance=self._weight(record), description=text)
         if timing is not None and _cycle(timing) not in self._timed:
             self._timed.add(_cycle(timing))
             files.append_json_line(self._folder / "timings.jsonl", timing)
         if time.monotonic() - self._last_write > WRITE_EVERY_S:
             self._write()
 
-    def _keep(self, records):
-        new = {(self._order[record["strategy"]], record["seed"], record["cycle"]): record for record in records}
+    def _keep(self, records: list[dict]) -> KeysView[tuple]:
+        new = {self._place(record): record for record in records}
         self._records |= new
         return new.keys()
 
-    def _write(self):
+    def _write(self) -> None:
         if not self._records:
             return
         files.write_json_lines(self._folder / "metrics.jsonl", [self._records[key] for key in sorted(self._records)])
@@ -78,5 +84,5 @@ def progress(console: Console) -> Progress:
     )
 
 
-def _cycle(timing):
+def _cycle(timing: dict) -> tuple:
     return timing["strategy"], tuple(timing["seeds"]), timing["cycle"]

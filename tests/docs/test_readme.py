@@ -29,8 +29,9 @@ def test_examples_run():
     exec(blocks[5], names)
     assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
     exec(blocks[6], names)
-    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["indices"]).tolist())) == 20
-    assert len(set(np.asarray(names["first"]).tolist())) == 20 and names["num_invalid"] == 0
+    for batch in ("batch", "near", "turns", "first"):
+        assert names[batch].num_selected == 20 and len(set(np.asarray(names[batch].indices).tolist())) == 20
+    assert names["first"].num_invalid == 0
     assert np.mean(np.asarray(names["predicted"] == names["labels"])[:20]) > 0.9
     exec(blocks[7], names)
     best = np.sort(np.asarray(names["utilities"])[np.asarray(names["state"].available)])[-20:]
@@ -41,14 +42,14 @@ def test_examples_run():
     assert names["first_index"].tolist() == [cycle_indices[0]] and not names["served"][4][cycle_indices[0]]
 
 
-def test_map_names_every_module():
-    root = pathlib.Path(__file__).parents[2] / "alfamous_jax"
-    modules = {path.name for path in root.iterdir() if path.suffix == ".py" or path.is_dir()} - {
-        "__init__.py",
-        "__pycache__",
-    }
-    mapped = {name.strip("/") for name in re.findall(r"`alfamous_jax/(\w+(?:\.py|/))`", README)}
-    assert mapped == {name.strip("/") for name in modules}
+def test_map_names_every_room():
+    root = pathlib.Path(__file__).parents[2]
+    places = [root / "configs", root / "tools"]
+    for package in (root / "alfamous_jax", root / "experiments"):
+        places += [package, *(path for path in package.iterdir() if path.is_dir())]
+    rooms = {f"{path.relative_to(root)}/" for path in places if any(path.glob("*.py"))}
+    chapter = README.split("\n## Map\n")[1]
+    assert set(re.findall(r"^\| `([\w/]+/)` \|", chapter, flags=re.MULTILINE)) == rooms
 
 
 def test_links_exist():

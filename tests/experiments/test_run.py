@@ -19,11 +19,14 @@ from ml_collections import FrozenConfigDict
 
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
-from experiments import single_stage
 from experiments.learning import loop, problem
+from experiments.learning.check import OWNED, check
 from experiments.learning.programs import build_programs
-from experiments.plan import check
-from experiments.plan.strategies import STRATEGIES, Lane, groups
+from experiments.plan import work
+from experiments.plan.check import check_inputs
+from experiments.plan.choices import check_choices
+from experiments.plan.strategies import lanes_of, parse
+from experiments.plan.work import groups
 from experiments.published import alfamous
 from experiments.run import run
 
@@ -49,6 +52,10 @@ def flags(workdir, *extra, **changes):
         *overrides,
         *extra,
     ]
+
+
+def lanes(*names, seed=0):
+    return tuple(lanes_of(names, range(seed, seed + 1)))
 
 
 def lines(path):
@@ -141,14 +148,14 @@ def _resume_as(workdir, **changes):
 def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     config = FrozenConfigDict(tiny(cycles=3, epochs=1, lam=0.5))
     alone, together = [], []
-    for lane in (Lane("us", 0), Lane("us-cb", 0)):
-        loop.run_lanes(config, (lane,), tmp_path, lambda records, timing: alone.extend(records))
-    compiled = build_programs(config, STRATEGIES["us"]._replace(scheme="network"), 1)
+    for lane in lanes("us", "us-cb"):
+        loop.run_lanes(config, work.ACTIVE, (lane,), tmp_path, lambda records, timing: alone.extend(records))
+    compiled = build_programs(config, parse("us").program("network"), 1)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
 
-    both = Lane("us", 0), Lane("us-cb", 0)
-    loop.run_lanes(config, both, tmp_path, lambda records, timing: together.extend(records))
-    compiled = build_programs(config, STRATEGIES["us"]._replace(scheme="network"), 2)
+    both = lanes("us", "us-cb")
+    loop.run_lanes(config, work.ACTIVE, both, tmp_path, lambda records, timing: together.extend(records))
+    compiled = build_programs(config, parse("us").program("network"), 2)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
     assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
@@ -156,17 +163,17 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
 
 def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
     config = FrozenConfigDict(tiny(lam="auto", lam_grid=(0.5, 0.05, 2.0)))
-    lanes = (Lane("us-alfamous@2", 0),)
+    lane = lanes("us-alfamous@2")
     whole, first, rest = [], [], []
-    loop.run_lanes(config, lanes, tmp_path / "whole", lambda records, timing: whole.extend(records))
+    loop.run_lanes(config, work.ACTIVE, lane, tmp_path / "whole", lambda records, timing: whole.extend(records))
 
     def stop(records, timing):
         first.extend(records)
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        loop.run_lanes(config, lanes, tmp_path / "cut", stop)
-    loop.run_lanes(config, lanes, tmp_path / "cut", lambda records, timing: rest.extend(records))
+        loop.run_lanes(config, work.ACTIVE, lane, tmp_path / "cut", stop)
+    loop.run_lanes(config, work.ACTIVE, lane, tmp_path / "cut", lambda records, timing: rest.extend(records))
     assert first == whole[:1] and rest == whole
 
     curve = whole[0]["lam_curve"]
@@ -185,7 +192,7 @@ def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
 def test_lam_is_chosen_for_balanced_lanes_alone(tmp_path):
     records = []
     config = FrozenConfigDict(tiny(lam="auto", cycles=1))
-    loop.run_lanes(config, (Lane("us", 0), Lane("us-cb", 0)), tmp_path, lambda new, timing: records.extend(new))
+    loop.run_lanes(config, work.ACTIVE, lanes("us", "us-cb"), tmp_path, lambda new, timing: records.extend(new))
     by_name = {name: [r for r in records if r["strategy"] == name] for name in ("us", "us-cb")}
     assert [r["lam"] for r in by_name["us"]] == [0.0, 0.0] and "lam_curve" not in by_name["us"][0]
     assert by_name["us-cb"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-cb"][0]
@@ -216,8 +223,10 @@ def test_images_and_series_run_and_compile_once(tmp_path, kind):
     config = FrozenConfigDict(tiny(**changes, cycles=2, epochs=2, pool_subset=20, learning_rate=0.01))
     records = []
     build_programs.cache_clear()
-    loop.run_lanes(config, (Lane("us-alfamous", 0),), tmp_path / "checkpoints", lambda new, _: records.extend(new))
-    compiled = build_programs(config, STRATEGIES["us-fbu"]._replace(scheme="network"), 1)
+    loop.run_lanes(
+        config, work.ACTIVE, lanes("us-alfamous"), tmp_path / "checkpoints", lambda new, _: records.extend(new)
+    )
+    compiled = build_programs(config, parse("us-fbu").program("network"), 1)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     assert [record["num_labelled"] for record in records] == [6, 10, 14]
     picked = [row for record in records for row in record["selected"]]
@@ -232,7 +241,9 @@ def test_a_pool_subset_is_drawn_from_what_is_available(tmp_path):
     for subset in (4, 0):
         config = FrozenConfigDict(tiny(pool_subset=subset, cycles=3, epochs=1))
         runs.append([])
-        loop.run_lanes(config, (Lane("us-fbu", 0),), tmp_path / str(subset), lambda new, _: runs[-1].extend(new))
+        loop.run_lanes(
+            config, work.ACTIVE, lanes("us-fbu"), tmp_path / str(subset), lambda new, _: runs[-1].extend(new)
+        )
     runs = [[set(record["selected"]) for record in records[:-1]] for records in runs]
     assert runs[0] != runs[1]
     assert len(set().union(*runs[0])) == 12, "a row was drawn that had its label"
@@ -240,7 +251,7 @@ def test_a_pool_subset_is_drawn_from_what_is_available(tmp_path):
 
 def test_augmented_images_have_one_scale():
     with pytest.raises(ValueError, match="config.scaling: images that are augmented need one scale"):
-        check.check_inputs(tiny(backbone="resnet6", augment="affine", scaling="feature"), (28, 28))
+        check_inputs(tiny(backbone="resnet6", augment="affine", scaling="feature"), (28, 28))
 
 
 MODES = {name: ("", "paper", "smoke") for name in alfamous.PAPER_SETTINGS}
@@ -263,12 +274,12 @@ def test_every_config_has_its_modes(name):
     for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
         if name == "single_stage":
-            single_stage.checked(config | {"source": "source.npz" * (config["backbone"] != "identity")})
+            check_choices(config | {"source": "source.npz" * (config["backbone"] != "identity")}, *OWNED)
         else:
-            check.check_config(config)
+            check(config)
         assert re.split(r"[-+]", mode)[0] in module.__doc__
         if (source := SOURCES.get(config["dataset"])) is not None:
-            check.check_inputs(config, source.shape)
+            check_inputs(config, source.shape)
             assert config["num_classes"] == source.num_classes
     with pytest.raises(ValueError, match="mode must be .*'smoke'.*, got 'papr'"):
         module.get_config("papr")
@@ -322,10 +333,10 @@ def test_vabal_has_the_settings_of_its_paper():
 def test_groups():
     seeds = range(2)
     config = {"strategies": ("us", "us-cb"), "scheme": "network"}
-    assert groups(config, seeds, together=False) == [((name, s),) for name in ("us", "us-cb") for s in seeds]
+    assert groups(config, seeds, together=False) == [((parse(name), s),) for name in ("us", "us-cb") for s in seeds]
     assert groups(config | {"strategies": ("us", "us-fbu", "us-cb")}, seeds, together=True) == [
-        (("us", 0), ("us", 1), ("us-cb", 0), ("us-cb", 1)),
-        (("us-fbu", 0), ("us-fbu", 1)),
+        tuple(lanes_of(("us", "us-cb"), seeds)),
+        tuple(lanes_of(("us-fbu",), seeds)),
     ]
 
 
@@ -335,7 +346,7 @@ def test_strategies_on_given_features(tmp_path, name, head):
     changes = {"backbone": "identity", "head": head, "num_samples": 5, "pool_subset": 60, "balanced_initial": True}
     changes |= {"minority": "last", "profile": "exponential", "lams": {"kcenter-cb": 0.5}}
     config, records = FrozenConfigDict(tiny(**changes, cycles=3)), []
-    loop.run_lanes(config, (Lane(name, 1),), tmp_path, lambda new, _: records.extend(new))
+    loop.run_lanes(config, work.ACTIVE, lanes(name, seed=1), tmp_path, lambda new, _: records.extend(new))
     assert records[0]["counts"] == [1] * 26 and records[0]["lam"] == (0.5 if name == "kcenter-cb" else 0.0)
     picked = [row for record in records for row in record["selected"]]
     assert len(set(picked)) == len(picked) == 12
@@ -382,7 +393,7 @@ BAD_CONFIGS = {
     "pool subset": ({"pool_subset": 3}, "config.pool_subset: must be 0 or at least config.budget 4, got 3"),
     "backbone": (
         {"backbone": "vit"},
-        "config.backbone: expected .mlp., .tcn., .resnet6., .resnet18. or .identity., got",
+        "config.backbone: expected .mlp., .tcn., .resnet6., .resnet18. or .identity., or MODULE:ATTRIBUTE, got",
     ),
     "backbone for images": ({"backbone": "resnet6"}, r"config.backbone: 'resnet6' takes images, .* shape \(16,\)"),
     "augmented table": ({"augment": "affine"}, r"config.augment: 'affine' takes images, the rows have shape \(16,\)"),

@@ -1,14 +1,14 @@
 """Single-stage experiments: what is written, resumed and refused, and the tables by hand."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from configs.single_stage import get_config
 from experiments import single_stage
-from experiments.report import single_stage as single_stage_report
-from experiments.single_stage import Selection, selection
+from experiments.plan.choices import Choice, parse
 
 K = 3
 
@@ -51,23 +51,34 @@ def test_a_run_writes_what_it_promises(config, finished):
 
 
 def test_an_interrupted_run_goes_on(config, finished, tmp_path):
+    """One lane has lost its last budget, one is not there at all; the others are not done again."""
     folder, records = finished
-    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    shutil.rmtree(run / "checkpoints" / "kcenter-seed1")
+    shutil.rmtree(run / "checkpoints" / "random-seed0" / "1")
+    for name, kept in (("kcenter-seed1", 0), ("random-seed0", 1)):
+        path = run / "lanes" / f"{name}.jsonl"
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
     lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "metrics.jsonl").write_text("".join(lines[:10]))
-    assert single_stage.run(config, tmp_path, resume=True) == records
-    assert (tmp_path / "metrics.jsonl").read_bytes() == (folder / "metrics.jsonl").read_bytes()
+    (run / "metrics.jsonl").write_text("".join(lines[:10]))
+    (run / "timings.jsonl").unlink()
+    assert single_stage.run(config, run, resume=True) == records
+    assert (run / "metrics.jsonl").read_bytes() == (folder / "metrics.jsonl").read_bytes()
+    timed = [json.loads(line) for line in (run / "timings.jsonl").read_text().splitlines()]
+    again = {(row["strategy"], *row["seeds"], row["cycle"]) for row in timed if "train_cs-svm_s" in row}
+    assert {("kcenter", 1, 0), ("kcenter", 1, 1), ("random", 0, 1)} <= again
     with pytest.raises(ValueError, match="is not empty"):
-        single_stage.run(config, tmp_path)
+        single_stage.run(config, run)
 
 
 def test_names():
-    assert selection("random") == Selection("random", diversified=False, balancing=None, ensemble=False)
-    assert selection("ls-inv-div-cen+ens") == Selection("largest", True, "centroid", True)
-    assert selection("kcenter-bal") == Selection("core", False, "candidates", False)
+    assert parse("random") == Choice("random", "random", diversified=False, balancing=None, ensemble=False)
+    assert parse("ls-inv-div-cen+ens")[1:] == ("largest", True, "centroid", True)
+    assert parse("kcenter-bal")[1:] == ("core", False, "candidates", False)
     for name in ("core", "kcenter-div", "random-bal-div", "ent-inv+two", ""):
         with pytest.raises(ValueError, match="is not one of random, ent-inv"):
-            selection(name)
+            parse(name)
 
 
 @pytest.mark.parametrize(
@@ -90,22 +101,3 @@ def test_bad_input_is_named_before_anything_is_written(config, tmp_path, changes
     with pytest.raises(ValueError, match=message):
         single_stage.run(config | changes, tmp_path / "run")
     assert not list(tmp_path.iterdir())
-
-
-def record(strategy, seed, place, recall, counts):
-    base = {"strategy": strategy, "seed": seed, "cycle": place, "num_labelled": sum(counts), "accuracy": 0.5}
-    return base | {"recall": recall, "counts": counts}
-
-
-def test_tables_by_hand(tmp_path):
-    """Full is 80 %. A class that was not found counts 0: 40 and 60 %, and a G_AL of -(2 + 1) / 2."""
-    records = [record("full:svm", 0, 0, [0.8, 0.8], [9, 9])]
-    records += [record("random:svm", 0, 0, [0.8, 0.9], [4, 0]), record("random:svm", 0, 1, [0.8, 0.4], [6, 2])]
-    header, rows = single_stage_report.accuracy_table(records, "svm", {"profile": "transfer"})
-    assert header == ["selection", "4 labels", "8 labels", "G_AL", "paper"]
-    assert rows == [["random", "40.00", "60.00", "-1.500", "-0.792"], ["full", "80.00", "80.00", "0", "0"]]
-    balanced = [r | {"strategy": "kcenter-bal:svm"} for r in records[1:]]
-    assert single_stage_report.accuracy_table(balanced, "svm", {"profile": "step"})[1][0][-2:] == ["-", "-0.568"]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
-    text = single_stage_report.write_report(tmp_path).read_text()
-    assert "| random | 1.00 | 2.00 | 1.50 |" in text and "| random | 1.000 | 0.500 | 0.750 |" in text

@@ -7,7 +7,7 @@ import oracles
 import pytest
 from scipy.stats import spearmanr
 
-from alfamous_jax import acquisition, cycle
+from alfamous_jax import acquisition, utilities
 
 bald_gaussian = jax.jit(acquisition.bald_gaussian)
 
@@ -189,7 +189,7 @@ class TestBaldGaussian:
         np.testing.assert_allclose(lanes.ravel(), eager, atol=2e-6)
 
     def test_is_what_the_cycle_calls_bald(self):
-        score = jax.jit(cycle.UTILITIES["bald"])(self.logits, self.variance, jax.random.key(0))
+        score = jax.jit(utilities.UTILITIES["bald"])(self.logits, self.variance, jax.random.key(0))
         np.testing.assert_array_equal(score, bald_gaussian(self.logits, self.variance))
 
 

@@ -12,13 +12,14 @@ from pools import Problem
 
 from alfamous_jax import cycle, laplace
 from alfamous_jax.datasets import split_rows
-from alfamous_jax.selection import diversity
+from alfamous_jax.selection import _space, diversity
 from experiments.bench.hlo import collectives
 
 N, K, D, BUDGET = 64, 3, 5, 8
 KEY = jax.random.key(3)
 SPLIT, WHOLE = PartitionSpec("pool"), PartitionSpec()
 POOL = (WHOLE, SPLIT, SPLIT, SPLIT, WHOLE)  # posterior, phi, labels, available, counts
+BALANCED = (SPLIT, WHOLE, WHOLE, SPLIT, SPLIT, SPLIT)  # probs, demand, lam, features, labelled, available
 STATE = cycle.PoolState(WHOLE, SPLIT, SPLIT, SPLIT, WHOLE)
 
 
@@ -109,9 +110,8 @@ def batches(pools):
         "k_center", partial(diversity.k_center, budget=BUDGET), (8,), (SPLIT, SPLIT, SPLIT), WHOLE, cases
     )
     balanced = partial(diversity.k_center_balanced, budget=BUDGET)
-    specs = SPLIT, SPLIT, SPLIT, SPLIT, WHOLE, WHOLE
-    cases = {name: (*arrays, probs, demand, np.float32(0.5)) for name, arrays in cases.items()}
-    yield from compare("k_center_balanced", balanced, (2, 8), specs, WHOLE, cases)
+    cases = {name: (probs, demand, np.float32(0.5), *arrays) for name, arrays in cases.items()}
+    yield from compare("k_center_balanced", balanced, (2, 8), BALANCED, WHOLE, cases)
     badge, specs = partial(diversity.badge, budget=BUDGET), (WHOLE, SPLIT, SPLIT, SPLIT)
     cases = {name: (KEY, probs, pool.phi, pool.available) for name, pool in pools.items()}
     yield from compare("badge", badge, (2, 8), specs, WHOLE, cases)
@@ -127,9 +127,9 @@ def traffic(pool):
     for name, arrays in (("cycle", pool), ("longer cycle", longer)):
         yield name, sent(run, (WHOLE, *POOL), (STATE, WHOLE), (KEY, *arrays))
     probs, none = np.full((N, K), 1 / K, np.float32), np.zeros(N, bool)
-    arguments = pool.phi, none, ~none, probs, np.ones(K, np.float32), np.float32(0.5)
-    function, specs = partial(diversity.k_center_balanced, budget=BUDGET), (SPLIT, SPLIT, SPLIT, SPLIT, WHOLE, WHOLE)
-    yield "k_center_balanced", sent(function, specs, WHOLE, arguments)
+    arguments = probs, np.ones(K, np.float32), np.float32(0.5), pool.phi, none, ~none
+    function = partial(diversity.k_center_balanced, budget=BUDGET)
+    yield "k_center_balanced", sent(function, BALANCED, WHOLE, arguments)
     arguments = KEY, probs, pool.phi, ~none
     yield "badge", sent(partial(diversity.badge, budget=BUDGET), (WHOLE, SPLIT, SPLIT, SPLIT), WHOLE, arguments)
 
@@ -146,7 +146,7 @@ def mapped(num_rows):
 
 def main():
     """All records."""
-    diversity.BLOCK = 2  # so that one device has several blocks of labelled rows, and others none
+    _space.BLOCK = 2  # so that one device has several blocks of labelled rows, and others none
     pools = dict(problems())
     records = [*cycles(pools), *batches(pools)]
     files = {num_rows: mapped(num_rows) for num_rows in (16, 19)}

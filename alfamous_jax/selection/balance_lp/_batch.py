@@ -1,7 +1,7 @@
 """The class-balanced batch by linear programming, with a certificate (CBAL Eq. 8, AL-FaMoUS Eq. 3 with b > 1).
 
-The dual of the relaxation (`lp_relaxation`) gives scores whose top b is the batch but for rounding, which swaps
-improve (`local_search`). The dual value bounds every batch from below, so the caller sees what the batch can be short
+The dual of the relaxation (`_relaxation`) gives scores whose top b is the batch but for rounding, which swaps
+improve (`_local_search`). The dual value bounds every batch from below, so the caller sees what the batch can be short
 of the optimum: objective - bound.
 """
 
@@ -15,9 +15,8 @@ from alfamous_jax.core import collectives, contract
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance
 from alfamous_jax.selection.balance_lp import _local_search, _pool
-from alfamous_jax.selection.balance_lp._relaxation import Dual, slack, solve, solve_dual
-
-__all__ = ["Curve", "Dual", "choose_lambda", "select_batch", "solve_dual"]
+from alfamous_jax.selection.balance_lp._pool import Pool
+from alfamous_jax.selection.balance_lp._relaxation import Look, slack, solve
 
 SEARCH_ROWS = 512  # rows nearest the threshold, open to swaps
 ANNEALED_ROWS = 64  # those of them that are annealed first
@@ -40,8 +39,8 @@ def select_batch(
     demand: jax.Array,
     lam: jax.Array | float,
     available: jax.Array,
-    budget: int,
     *,
+    budget: int,
     tolerance: float = 1e-6,
     max_iterations: int = 20,
     num_swaps: int = 6000,
@@ -82,6 +81,7 @@ def choose_lambda(
     probs: jax.Array,
     demand: jax.Array,
     available: jax.Array,
+    *,
     budget: int,
     grid: jax.Array,
 ) -> tuple[jax.Array, Curve]:
@@ -110,7 +110,18 @@ def choose_lambda(
 
 
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
-def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name):
+def _select_batch(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+    tolerance: jax.Array | float,
+    max_iterations: jax.Array | int,
+    num_swaps: jax.Array | int,
+    axis_name: str | None,
+) -> Selection:
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
     look, bound, _ = solve(pool, budget, tolerance, max_iterations, axis_name)
     rows, inside = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
@@ -120,12 +131,12 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
     # The top of the utility is taken where it is as good: it is what lam = 0, or a demand of 0, asks for.
     scores, rows = _pool.top(jnp.where(pool.valid, pool.utility, -jnp.inf), budget, axis_name)
     plain = jnp.pad(jnp.where(scores > -jnp.inf, rows, -1), (0, budget - len(rows)), constant_values=-1)
-    batches = [ours, plain]
+    tried = [ours, plain]
     if axis_name is None:
         # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
         crowded = _objective(pool, ours, axis_name) - bound > CROWDED * pool.lam * probs.shape[1]
-        batches.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
-    batches = jnp.stack(batches)
+        tried.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
+    batches = jnp.stack(tried)
     values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
     rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
     best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
@@ -139,7 +150,15 @@ def _select_batch(utility, probs, demand, lam, available, budget, tolerance, max
     )
 
 
-def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
+def _search(
+    pool: Pool,
+    look: Look,
+    bound: jax.Array,
+    budget: int,
+    tolerance: jax.Array | float,
+    num_swaps: jax.Array | int,
+    axis_name: str | None,
+) -> tuple[jax.Array, jax.Array]:
     """Swaps among the rows nearest the threshold. Returns rows in falling score and which of them are chosen."""
     count, budget = len(look.rows), min(budget, len(look.rows))
     start, stop = max(budget - SEARCH_ROWS // 2, 0), min(budget + SEARCH_ROWS // 2, count)
@@ -156,9 +175,9 @@ def _search(pool, look, bound, budget, tolerance, num_swaps, axis_name):
     return look.rows[:stop], inside[:stop].at[start:].set(batch.inside)
 
 
-def _from_greedy(pool, look, budget):
+def _from_greedy(pool: Pool, look: Look, budget: int) -> jax.Array:
     """The greedy batch, improved by swaps with the rows nearest the threshold."""
-    indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget).indices
+    indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget=budget).indices
     near = look.rows[max(budget - SEARCH_ROWS // 2, 0) : budget + SEARCH_ROWS // 2]
     rows = jnp.concatenate([indices, near])
     utility, probs, usable = _pool.take(pool, rows, None)
@@ -171,6 +190,6 @@ def _from_greedy(pool, look, budget):
     return jnp.where(chosen >= 0, rows[chosen], -1)
 
 
-def _objective(pool, indices, axis_name):
+def _objective(pool: Pool, indices: jax.Array, axis_name: str | None) -> jax.Array:
     utility, covered = _pool.totals(pool, indices, axis_name)
     return -utility + pool.lam * jnp.sum(jnp.abs(pool.demand - covered))

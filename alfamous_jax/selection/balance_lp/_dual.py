@@ -7,11 +7,10 @@ For rows with utility u and probabilities P, b of them to choose, the relaxation
 
 concave and piecewise linear in one multiplier per class: the best batch is the top b of the utility plus a
 bonus per class. Here it is smoothed by an entropy of weight mu, which turns the top b into sigmoids of
-(score - threshold) / mu, and mu falls to 0 by steps. Every product is in full float32 (`HIGHEST`) but the
+(score - threshold) / mu, and mu falls to 0 by steps. Every product is in full float32 (`core.numerics.dot`) but the
 Hessian, which only shapes the step.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,9 +18,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import jax.scipy.special
 
-from alfamous_jax.core.numerics import HIGHEST
-
-dot = partial(jnp.dot, precision=HIGHEST)
+from alfamous_jax.core.numerics import dot
 
 HESSIAN_ROWS = 1024  # of largest weight, for the Hessian of many classes
 TRUST = 30.0  # first trust radius at a smoothing, in units of it
@@ -46,6 +43,12 @@ class Point(NamedTuple):
     gradient: jax.Array  # [K], demand - P'z
 
 
+Count = jax.Array | int
+Bracket = tuple[jax.Array, jax.Array, jax.Array, jax.Array, Count]  # threshold, low, high, excess, steps
+Guess = tuple[jax.Array, jax.Array, jax.Array, jax.Array | bool, Count]  # step, at low, at high, changed, guesses
+Climb = tuple[Point, jax.Array, jax.Array, jax.Array, Count]  # point, mu, trust radius, what mu adds, steps
+
+
 def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -> Point:
     """z = sigmoid((score - threshold) / mu) with sum z = budget, by a safeguarded Newton iteration.
 
@@ -63,13 +66,13 @@ def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -
     low = jnp.where(some, jnp.min(scores, where=window.usable, initial=jnp.inf), 0.0) - 40 * mu
     high = jnp.where(some, jnp.max(scores, where=window.usable, initial=-jnp.inf), 0.0) + 40 * mu
 
-    def shares(threshold):
+    def shares(threshold: jax.Array) -> jax.Array:
         return jnp.where(window.usable, jax.nn.sigmoid((scores - threshold) / mu), 0.0)
 
-    def off(state):
+    def off(state: Bracket) -> jax.Array:
         return (state[-1] < 50) & (jnp.abs(state[-2]) > 1e-3)
 
-    def step(state):
+    def step(state: Bracket) -> Bracket:
         threshold, low, high, _, count = state
         z = shares(threshold)
         excess = jnp.sum(z) - window.budget
@@ -78,7 +81,7 @@ def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -
         moved = jnp.where((moved > low) & (moved < high), moved, (low + high) / 2)
         return jnp.where(jnp.abs(excess) > 1e-3, moved, threshold), low, high, excess, count + 1
 
-    start = (jnp.clip(threshold, low, high), low, high, jnp.full_like(mu, jnp.inf), 0)
+    start: Bracket = (jnp.clip(threshold, low, high), low, high, jnp.full_like(mu, jnp.inf), 0)
     threshold, *_ = jax.lax.while_loop(off, step, start)
     z = shares(threshold)
     return Point(nu, threshold, z, window.demand - dot(z, window.probs))
@@ -107,10 +110,10 @@ def box_step(matrix: jax.Array, gradient: jax.Array, low: jax.Array, high: jax.A
     """argmax of gradient'd - d' matrix d / 2 over low <= d <= high, by a primal-dual active set [K]."""
     scale = jnp.diagonal(matrix)
 
-    def unsettled(state):
+    def unsettled(state: Guess) -> jax.Array | bool:
         return state[-2] & (state[-1] < 10)
 
-    def guess(state):
+    def guess(state: Guess) -> Guess:
         _, at_low, at_high, _, count = state
         free = ~(at_low | at_high)
         held = jnp.where(at_low, low, jnp.where(at_high, high, 0.0))
@@ -121,8 +124,9 @@ def box_step(matrix: jax.Array, gradient: jax.Array, low: jax.Array, high: jax.A
         changed = jnp.any((wanted < low) != at_low) | jnp.any((wanted > high) != at_high)
         return step, wanted < low, wanted > high, changed, count + 1
 
-    start = gradient / scale
-    step, *_ = jax.lax.while_loop(unsettled, guess, (start, start < low, start > high, True, 0))
+    free = gradient / scale
+    start: Guess = (free, free < low, free > high, True, 0)
+    step, *_ = jax.lax.while_loop(unsettled, guess, start)
     return jnp.clip(jnp.nan_to_num(step), low, high)
 
 
@@ -153,11 +157,11 @@ def maximize(
       the last point and what the last smoothing that converged adds, infinity if none has.
     """
 
-    def going(state):
+    def going(state: Climb) -> jax.Array:
         point, mu, _, error, count = state
         return (mu >= mu_end) & (error > target) & (count < max_steps)
 
-    def step(state):
+    def step(state: Climb) -> Climb:
         point, mu, radius, error, count = state
         matrix = hessian(window, point.z, mu)
         box = jnp.maximum(low - point.nu, -radius), jnp.minimum(high - point.nu, radius)
@@ -185,6 +189,6 @@ def maximize(
         )
 
     start = soften(window, nu, mu, jnp.zeros_like(mu))
-    state = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), 0)
+    state: Climb = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), 0)
     point, _, _, error, _ = jax.lax.while_loop(going, step, state)
     return point, error

@@ -19,6 +19,13 @@ class Batch(NamedTuple):
     objective: jax.Array  # [], up to a constant: what the swaps have taken off it
 
 
+Visit = tuple[Batch, jax.Array | int]  # and how many swaps were made
+Sweep = tuple[Batch, jax.Array | int, jax.Array | int]  # and in the last round, and how many rounds
+Draws = tuple[jax.Array, jax.Array, jax.Array]  # slots that leave and that enter, patience
+# rows in order [C, V], residual [C, K], objective, the best one [C], its order [C, V], temperature [C]
+Chains = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+
+
 def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Array, lam: jax.Array) -> Batch:
     """Visits the rows of the batch in turn and swaps each for its best substitute, until a whole round changes none.
 
@@ -38,7 +45,7 @@ def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Arra
     by_class = probs.T  # sums over classes run over the leading axis, vectorised over rows
     enough = PAYS * (jnp.max(jnp.abs(utility)) + lam)
 
-    def swap(i, state):
+    def swap(i: jax.Array, state: Visit) -> Visit:
         batch, count = state
         sign = jnp.where(batch.residual < 0, -1.0, 1.0).astype(utility.dtype)
         change = sign[:, None] * (probs[i][:, None] - by_class)
@@ -53,15 +60,18 @@ def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Arra
         )
         return jax.tree.map(lambda new, old: jnp.where(pays, new, old), swapped, batch), count + pays
 
-    def visit(i, state):
+    def visit(i: jax.Array, state: Visit) -> Visit:
         return jax.lax.cond(state[0].inside[i], lambda state: swap(i, state), lambda state: state, state)
 
-    def sweep(state):
+    def sweep(state: Sweep) -> Sweep:
         batch, _, rounds = state
         return *jax.lax.fori_loop(0, utility.size, visit, (batch, 0)), rounds + 1
 
-    batch, _, _ = jax.lax.while_loop(lambda state: (state[1] > 0) & (state[2] < 20), sweep, (batch, 1, 0))
-    return batch
+    def going(state: Sweep) -> jax.Array | bool:
+        return (state[1] > 0) & (state[2] < 20)
+
+    start: Sweep = (batch, 1, 0)
+    return jax.lax.while_loop(going, sweep, start)[0]
 
 
 def anneal(
@@ -92,13 +102,13 @@ def anneal(
     chains = jnp.arange(num_chains)
     ladder = jnp.geomspace(*HEATS, num_chains, dtype=utility.dtype)  # mild chains polish, hot ones roam
 
-    def draw(step):
+    def draw(step: jax.Array) -> Draws:
         bits = jax.random.uniform(jax.random.fold_in(jax.random.key(0), step), (DRAWN, 3, num_chains), utility.dtype)
         leave = (bits[:, 0] * num_inside).astype(jnp.int32)
         enter = num_inside + (bits[:, 1] * (num_usable - num_inside)).astype(jnp.int32)
         return leave, jnp.minimum(enter, size - 1), -jnp.log1p(-bits[:, 2])
 
-    def swap(state, draws):
+    def swap(state: Chains, draws: Draws) -> tuple[Chains, None]:
         order, residual, value, best, best_order, heat = state
         leave, enter, patience = draws
         i, j = order[chains, leave], order[chains, enter]
@@ -112,10 +122,10 @@ def anneal(
         best_order = jnp.where(better[:, None], order, best_order)
         return (order, residual, value, jnp.where(better, value, best), best_order, heat), None
 
-    def going(state):
+    def going(state: tuple[Chains, jax.Array]) -> jax.Array:
         return (state[-1] < num_steps) & (jnp.min(state[0][3]) > enough)
 
-    def stretch(state):
+    def stretch(state: tuple[Chains, jax.Array]) -> tuple[Chains, jax.Array]:
         chain, step = state
         heat = lam * ladder * COOLED ** (step / num_steps)
         chain, _ = jax.lax.scan(swap, (*chain[:5], heat), draw(step))

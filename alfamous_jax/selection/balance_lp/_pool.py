@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax.core.collectives import first_row, gather, pmax, psum
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
 
 
@@ -23,32 +23,39 @@ class Pool(NamedTuple):
     spread: jax.Array  # [], standard deviation of the utility
 
 
-def prepare(utility, probs, demand, lam, available, axis_name):
+def prepare(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    axis_name: str | None,
+) -> Pool:
     """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P."""
-    sums = jnp.dot(probs, jnp.ones(probs.shape[1], probs.dtype), precision=HIGHEST)
+    sums = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
     valid = available & jnp.isfinite(utility + sums) & (jnp.min(probs, axis=1) >= 0)
     utility = jnp.where(valid, utility, 0.0)
     count = jnp.maximum(psum(jnp.sum(valid), axis_name), 1)
     mean = psum(two_stage_sum(utility), axis_name) / count
     variance = psum(two_stage_sum(jnp.where(valid, (utility - mean) ** 2, 0.0)), axis_name) / count
-    scales = pmax((jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))), axis_name)
-    return Pool(utility, probs, valid, demand, jnp.asarray(lam, utility.dtype), *scales, jnp.sqrt(variance))
+    largest, widest = pmax((jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))), axis_name)
+    return Pool(utility, probs, valid, demand, jnp.asarray(lam, utility.dtype), largest, widest, jnp.sqrt(variance))
 
 
-def totals(pool, rows, axis_name):
+def totals(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array]:
     """Utility [] and coverage [K] of a list of rows; -1 counts nothing."""
     utility, probs, _ = _local(pool, rows, axis_name)
     return psum((two_stage_sum(utility), jnp.sum(probs, axis=0)), axis_name)
 
 
-def take(pool, rows, axis_name):
+def take(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Utility, probabilities and validity of a list of rows, on every device."""
     utility, probs, valid = _local(pool, rows, axis_name)
-    utility, probs, valid = psum((utility, probs, valid.astype(utility.dtype)), axis_name)
-    return utility, probs, valid > 0
+    utility, probs, count = psum((utility, probs, valid.astype(utility.dtype)), axis_name)
+    return utility, probs, count > 0
 
 
-def _local(pool, rows, axis_name):
+def _local(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The part of a list of global rows that is here, zeros for the rest."""
     size = len(pool.utility)
     here = rows - first_row(size, axis_name)
@@ -57,7 +64,7 @@ def _local(pool, rows, axis_name):
     return jnp.where(mine, pool.utility[place], 0.0), jnp.where(mine[:, None], pool.probs[place], 0.0), mine
 
 
-def top(scores, count, axis_name):
+def top(scores: jax.Array, count: int, axis_name: str | None) -> tuple[jax.Array, jax.Array]:
     """The largest scores and their global rows; ties in order of the rows."""
     values, rows = _greedy.top(scores, min(count, len(scores)))
     if axis_name is None:
@@ -68,6 +75,6 @@ def top(scores, count, axis_name):
     return values, rows[order]
 
 
-def two_stage_sum(x):
+def two_stage_sum(x: jax.Array) -> jax.Array:
     """Two-stage sum of a vector: rounding grows with the root of its length."""
     return jnp.sum(jnp.sum(jnp.pad(x, (0, -len(x) % 64)).reshape(-1, 64), axis=0))

@@ -1,6 +1,6 @@
 """The relaxed programme over a whole pool (CBAL Eq. 8 without z binary): its dual, solved window by window.
 
-`lp_dual` solves it on the rows round the threshold; one pass over P after each solve says what the multipliers are
+`_dual` solves it on the rows round the threshold; one pass over P after each solve says what the multipliers are
 worth on the whole pool and where the window goes next.
 """
 
@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax.core import collectives, contract
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection.balance_lp import _dual, _pool
-from alfamous_jax.selection.balance_lp._dual import Window, dot
+from alfamous_jax.selection.balance_lp._dual import Window
 from alfamous_jax.selection.balance_lp._pool import Pool
 
 
@@ -35,14 +36,18 @@ class Look(NamedTuple):
     fixed: jax.Array  # [], utility of the rows above the window
 
 
+# best look, least value of the relaxation, trust radius, smoothing, settled, windows solved
+State = tuple[Look, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array | int]
+
+
 def solve_dual(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
     lam: jax.Array | float,
     available: jax.Array,
-    budget: int,
     *,
+    budget: int,
     tolerance: float = 1e-6,
     max_iterations: int = 20,
     axis_name: str | None = None,
@@ -68,14 +73,24 @@ def solve_dual(
 
 
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
-def _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name):
+def _solve_dual(
+    utility: jax.Array,
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    available: jax.Array,
+    budget: int,
+    tolerance: jax.Array | float,
+    max_iterations: jax.Array | int,
+    axis_name: str | None,
+) -> Dual:
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
     look, bound, count = solve(pool, budget, tolerance, max_iterations, axis_name)
     return Dual(look.nu, bound, count)
 
 
 def solve(
-    pool: Pool, budget: int, tolerance: float, max_iterations: int, axis_name: str | None
+    pool: Pool, budget: int, tolerance: jax.Array | float, max_iterations: jax.Array | int, axis_name: str | None
 ) -> tuple[Look, jax.Array, jax.Array]:
     """Solves a window, looks at the pool, moves the window, until the bound is tight.
 
@@ -92,11 +107,11 @@ def solve(
     first = look(_sampled_start(pool, budget, spread, axis_name))
     infinite = jnp.full((), jnp.inf, dtype)
 
-    def going(state):
+    def going(state: State) -> jax.Array:
         best, upper, _, _, settled, count = state
         return ~settled & (count < max_iterations)
 
-    def iterate(state):
+    def iterate(state: State) -> State:
         best, upper, radius, mu, _, count = state
         finest = 8 * eps * (pool.utility_scale + jnp.max(jnp.abs(best.nu)) * pool.row_scale)
         mu = jnp.maximum(mu, finest)
@@ -121,12 +136,12 @@ def solve(
         return best, upper, radius, mu / 5, settled, count + 1
 
     few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
-    state = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
+    state: State = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
     best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
-    return best, jnp.where(few, -jnp.inf, best.value - slack(pool, best.nu, budget)), count
+    return best, jnp.where(few, -jnp.inf, best.value - slack(pool, best.nu, budget)), jnp.asarray(count)
 
 
-def _sampled_start(pool, budget, spread, axis_name):
+def _sampled_start(pool: Pool, budget: int, spread: jax.Array, axis_name: str | None) -> jax.Array:
     """Multipliers of an evenly spaced sample of the pool, which costs no pass over P."""
     num_classes, lam = pool.probs.shape[1], pool.lam
     num_rows = collectives.num_rows(len(pool.utility), axis_name)
@@ -142,7 +157,7 @@ def _sampled_start(pool, budget, spread, axis_name):
     return jnp.nan_to_num(point.nu)
 
 
-def _look(pool, nu, budget, axis_name):
+def _look(pool: Pool, nu: jax.Array, budget: int, axis_name: str | None) -> Look:
     size = _window_rows(len(nu))
     count = min(collectives.num_rows(len(pool.utility), axis_name), budget + size // 2)
     num_fixed = max(count - size, 0)
@@ -164,6 +179,6 @@ def slack(pool: Pool, nu: jax.Array, budget: int) -> jax.Array:
     return jnp.finfo(pool.utility.dtype).eps * (demand + budget * scores)
 
 
-def _window_rows(num_classes):
+def _window_rows(num_classes: int) -> int:
     """A power of two of at least 40 rows a class: with fewer, more windows are needed than they save."""
     return max(2048, 1 << (40 * num_classes - 1).bit_length())

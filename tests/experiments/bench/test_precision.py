@@ -34,7 +34,8 @@ def products(jaxpr):
 
 def programs():
     """Everything that lies on the way from features to picks."""
-    probs, demand, none = jnp.full((N, K), 1 / K), jnp.ones(K), jnp.zeros(N, bool)
+    probs, none, size = jnp.full((N, K), 1 / K), jnp.zeros(N, bool), {"budget": BUDGET}
+    arrays = probs[:, 0], probs, jnp.ones(K), 0.3
     for utility in ("least_confidence", "margin", "entropy", "bald"):
         for update in (True, False):
             run = partial(cycle.run, lam=0.3, budget=BUDGET, utility=utility, update=update)
@@ -44,11 +45,11 @@ def programs():
     yield "predict", lambda p: laplace.predict(p.posterior, p.phi), 2
     yield "sample_weights", lambda p: laplace.sample_weights(jax.random.key(0), p.posterior, 5), 1
     yield "update_many", lambda p: updates.update_many(p.posterior, p.phi[:2], p.labels[:2]), 2
-    yield "select_batch", lambda p: balance_lp.select_batch(probs[:, 0], probs, demand, 0.3, p.available, BUDGET), 3
-    yield "k_center", lambda p: diversity.k_center(p.phi, none, p.available, BUDGET), 1
-    yield "badge", lambda p: diversity.badge(jax.random.key(0), probs, p.phi, p.available, BUDGET), 2
+    yield "select_batch", lambda p: balance_lp.select_batch(*arrays, p.available, **size), 3
+    yield "k_center", lambda p: diversity.k_center(p.phi, none, p.available, **size), 1
+    yield "badge", lambda p: diversity.badge(jax.random.key(0), probs, p.phi, p.available, **size), 2
     draws = jnp.full((5, N, K), 1 / K)
-    yield "batch_bald", lambda p: batch_bald.select(jax.random.key(0), draws, p.available, BUDGET), 1
+    yield "batch_bald", lambda p: batch_bald.select(jax.random.key(0), draws, p.available, **size), 1
 
 
 @pytest.mark.parametrize(("name", "program", "least"), list(programs()), ids=lambda x: x if isinstance(x, str) else "")

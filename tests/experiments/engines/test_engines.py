@@ -15,13 +15,15 @@ import time
 
 import jax
 import pytest
+from rich.console import Console
 
 from configs.letter import get_config
 from experiments.engines import choose, compile_cache, processes, slurm, units
 from experiments.engines.choose import Settings
-from experiments.plan import strategies
+from experiments.plan import work
 from experiments.run import run
-from experiments.store import files, workdir
+from experiments.store import files, lanes, workdir
+from experiments.store.records import Recorder
 
 ROOT = pathlib.Path(__file__).parents[3]
 TINY = {"epochs": 2, "width": 8, "depth": 1, "num_features": 16, "initial": 26, "budget": 4, "cycles": 2, "seeds": 2}
@@ -30,6 +32,15 @@ TINY |= {"strategies": ("us",), "workers": 1}
 
 def tiny(**changes):
     return {**get_config().to_dict(), **TINY, **changes}
+
+
+def plan_of(config):
+    return work.active(config, range(config["seeds"]), together=False)
+
+
+def recorder_of(folder):
+    plan = plan_of(tiny())
+    return Recorder(folder, plan.place, plan.weight, plan.total, Console())
 
 
 def lines(path):
@@ -86,7 +97,7 @@ def test_a_killed_worker_is_replaced(finished, tmp_path):
 def units_of(folder, config, **settings):
     folder.mkdir(exist_ok=True)
     files.write_json(folder / "config.json", config)
-    return units.make_units(strategies.groups(config, range(config["seeds"]), False), folder, "", **settings)
+    return units.make_units(plan_of(config), folder, "", **settings)
 
 
 def test_a_unit_that_always_loses_its_worker_ends_the_run(tmp_path):
@@ -137,9 +148,8 @@ def test_a_unit_knows_its_run(tmp_path):
 def test_a_unit_whose_records_do_not_arrive_ends_the_run(tmp_path, monkeypatch):
     units_of(tmp_path / "run", tiny())
     monkeypatch.setattr(processes, "run_units", lambda todo, num_workers: (None for _ in ()))
-    groups = strategies.groups(tiny(), range(2), False)
     with pytest.raises(RuntimeError, match="us-seed0.jsonl: the unit is done, but its last cycle is not there"):
-        choose.run_groups(tiny(), groups, tmp_path / "run", choose.LOCAL, lambda *cycle: None)
+        choose.run_units(plan_of(tiny()), tiny(), tmp_path / "run", choose.LOCAL, lambda *cycle: None)
 
 
 def test_what_is_done_is_not_queued_again(finished, tmp_path, monkeypatch):
@@ -157,42 +167,40 @@ def test_what_is_done_is_not_queued_again(finished, tmp_path, monkeypatch):
         yield
 
     monkeypatch.setattr(slurm, "run_units", queue)
-    groups = strategies.groups(tiny(), range(2), False)
     settings = Settings(engine="slurm")
-    choose.run_groups(tiny(), groups, tmp_path / "run", settings, lambda records, timing: seen.extend(records))
+    choose.run_units(plan_of(tiny()), tiny(), tmp_path / "run", settings, lambda records, timing: seen.extend(records))
     assert queued == ["us-seed1"] and seen == records
 
 
 def test_lines_are_read_once_and_whole(tmp_path):
     path, offsets = tmp_path / "a.jsonl", {}
-    assert units.new_lines([path], offsets) == []
+    assert lanes.new_lines([path], offsets) == []
     path.write_text('{"a": 1}\n{"a": 2}\n{"a"')
-    assert units.new_lines([path], offsets) == [{"a": 1}, {"a": 2}]
-    assert units.new_lines([path], offsets) == []
-    units._drop_half_line(path)
+    assert lanes.new_lines([path], offsets) == [(path, {"a": 1}), (path, {"a": 2})]
+    assert lanes.new_lines([path], offsets) == []
+    lanes.drop_half_line(path)
     assert path.read_text() == '{"a": 1}\n{"a": 2}\n'
     files.append_json_line(path, {"a": 3})
-    assert units.new_lines([path], offsets) == [{"a": 3}]
+    assert lanes.new_lines([path], offsets) == [(path, {"a": 3})]
 
 
 def test_records_in_any_order_and_twice_give_the_same_file(finished, tmp_path):
     records = [json.loads(line) for line in lines(finished / "metrics.jsonl")]
     timing = {"strategy": "us", "seeds": [0], "cycle": 0}
-    from rich.console import Console
 
-    with records.Recorder(tmp_path, tiny(), Console()) as recorder:
+    with recorder_of(tmp_path) as recorder:
         for record in reversed(records):
             recorder.add([record], timing)
         recorder.add(records, None)
     assert (tmp_path / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
-    with records.Recorder(tmp_path, tiny(), Console()) as recorder:
+    with recorder_of(tmp_path) as recorder:
         recorder.add(records[:1], timing)
     assert len(lines(tmp_path / "timings.jsonl")) == 1
 
 
 def test_a_workdir_with_units_at_work_is_not_overwritten(tmp_path):
     (unit,) = units_of(tmp_path, tiny(seeds=1))
-    with units.held(unit):
+    with lanes.held(unit.path):
         with pytest.raises(
             ValueError, match=rf"us-seed0 \(.* {os.getpid()}\) is still at work on the run there; end it"
         ):
@@ -209,10 +217,10 @@ def test_a_unit_waits_for_the_worker_that_has_it(tmp_path):
     entered = []
 
     def second():
-        with units.held(unit):
+        with lanes.held(unit.path):
             entered.append(True)
 
-    with units.held(unit):
+    with lanes.held(unit.path):
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)

@@ -11,11 +11,11 @@ from alfamous_jax import imbalance
 from alfamous_jax.networks.linear import NEVER, Identity, Linear, with_prior_threshold
 from configs.base import get_base
 from experiments import train_source
-from experiments.learning import loop, problem, sources
-from experiments.learning.programs import build_programs
-from experiments.plan import check
-from experiments.plan.strategies import Lane, Strategy, groups, scheme_of, strategy
-from experiments.report import class_progress
+from experiments.learning import active, loop, problem, sources
+from experiments.learning.check import check
+from experiments.learning.programs import Labelled, build_programs
+from experiments.plan import work
+from experiments.plan.strategies import Strategy, lanes_of, parse, scheme_of
 from experiments.run import run
 
 K, H = 4, 6
@@ -43,13 +43,14 @@ def settings(pool_file, **changes):
 def one_step(config, scheme, count=40):
     """Start, trained variables and scores of a lane after `count` random labels."""
     config = FrozenConfigDict(config)
-    task = problem.build_problem(config, (Lane("random", 0),))
+    task = problem.build_problem(config, [0])
     programs = build_programs(config, Strategy("random", scheme=scheme), 1)
     buffer = np.zeros((1, 60), np.int32)
     buffer[0, :count] = np.random.default_rng(1).choice(task.pool.shape[1], count, replace=False)
     key = jax.random.key(0)[None]
-    start = task.variables[loop.kind_of(scheme)]
-    variables, _ = programs.train(key, start, task.data, task.pool, jnp.asarray(buffer), jnp.int32(count))
+    start = task.variables[active.kind_of(scheme)]
+    known = Labelled(task.data, task.pool, jnp.asarray(buffer), jnp.int32(count))
+    variables, _ = programs.train(key, start, known)
     labels = np.asarray(task.data.labels)[np.asarray(task.pool)[0, buffer[0, :count]]]
     counts = np.bincount(labels, minlength=K)
     scores = programs.evaluate(variables, task.data, jnp.asarray(counts)[None])
@@ -101,14 +102,16 @@ def test_a_lane_switches_once_and_resumes(pool_file, tmp_path):
             if timing is not None and timing["cycle"] == last:
                 raise Killed
 
-        lane, folder = (Lane("margin", 1),), tmp_path / f"killed-{last}"
+        lane, folder = tuple(lanes_of(["margin"], range(1, 2))), tmp_path / f"killed-{last}"
         with pytest.raises(Killed):
-            loop.run_lanes(FrozenConfigDict(config), lane, folder, stop)
+            loop.run_lanes(FrozenConfigDict(config), work.ACTIVE, lane, folder, stop)
         again = []
-        loop.run_lanes(FrozenConfigDict(config), lane, folder, lambda new, _, again=again: again.extend(new))
+        loop.run_lanes(
+            FrozenConfigDict(config), work.ACTIVE, lane, folder, lambda new, _, again=again: again.extend(new)
+        )
         assert again == whole
-    for scheme in loop.SWITCH:
-        programs = build_programs(FrozenConfigDict(config), strategy("margin")._replace(scheme=scheme), 1)
+    for scheme in active.SWITCH:
+        programs = build_programs(FrozenConfigDict(config), parse("margin").program(scheme), 1)
         sizes = [f._cache_size() for f in (programs.train, programs.evaluate, programs.cross_validate, programs.query)]
         assert sizes == [1, 1, 1, 1], "nothing is compiled again from cycle to cycle"
 
@@ -125,9 +128,9 @@ def test_strategies_under_several_schemes_in_one_run(pool_file, tmp_path):
 def test_lanes_that_may_switch_are_alone():
     names = ("margin", "random:svm", "random:switch")
     config = {"strategies": names, "scheme": "network"}
-    assert [scheme_of(config, name) for name in names] == ["network", "svm", "switch"]
-    alone = [group for group in groups(config, range(2), together=True) if len(group) == 1]
-    assert alone == [(("random:switch", 0),), (("random:switch", 1),)]
+    assert [scheme_of(config, parse(name)) for name in names] == ["network", "svm", "switch"]
+    alone = [group for group in work.groups(config, range(2), together=True) if len(group) == 1]
+    assert alone == [(lane,) for lane in lanes_of(["random:switch"], range(2))]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_lanes_that_may_switch_are_alone():
         ({"strategies": ("bald",), "scheme": "switch"}, "'bald' needs a posterior"),
         ({"strategies": ("random:svn",)}, "after : comes one of network"),
         ({"scheme": "network-th", "head": "sngp"}, "config.head: scheme 'network-th'"),
-        ({"scheme": "ft"}, "config.scheme: expected one of network"),
+        ({"scheme": "ft"}, "config.scheme: expected 'network', 'network-th', .* or 'switch'"),
         ({"folds": 1}, "config.folds: expected an integer of at least 2"),
         ({"profile": "transfer"}, "'transfer' needs config.class_mean"),
         ({"source": "s.npz"}, "'identity' has no parameters"),
@@ -146,7 +149,7 @@ def test_lanes_that_may_switch_are_alone():
 )
 def test_bad_fields_are_named(pool_file, changes, message):
     with pytest.raises(ValueError, match=message):
-        check.check_config(settings(pool_file, **changes))
+        check(settings(pool_file, **changes))
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +175,7 @@ class TestSources:
         config = settings(pool_file, backbone="mlp", width=8, depth=1, source=str(source_file))
         for num, kept in ((1, slice(2, None)), (3, slice(None))):
             frozen = FrozenConfigDict(config | {"snapshots": num})
-            task, source = problem.build_problem(frozen, (Lane("random", 0),)), problem.load_source(frozen)
+            task, source = problem.build_problem(frozen, [0]), problem.load_source(frozen)
             with np.load(source_file) as arrays:
                 for name in arrays.files:
                     found = source.variables
@@ -220,34 +223,3 @@ class TestSources:
         sources.save(tmp_path / "s.npz", stacked)
         again = sources.load(tmp_path / "s.npz", Identity(), jnp.zeros((1, H)), 2)
         jax.tree.map(np.testing.assert_array_equal, stacked, again.variables)
-
-
-class TestProgress:
-    """The report on classes, by hand."""
-
-    def records(self):
-        counts = {0: [4, 0], 1: [6, 2], 2: [6, 6]}
-        scheme = {0: "cs-svm", 1: "cs-svm", 2: "network-th"}
-        base = {"strategy": "margin", "accuracy": 0.5, "macro_f1": 0.5, "cbi": None}
-        return [
-            {**base, "seed": seed, "cycle": c, "num_labelled": sum(counts[c]), "counts": counts[c], "scheme": scheme[c]}
-            for seed in (0, 1)
-            for c in counts
-        ]
-
-    def test_ratio_and_found(self):
-        more = class_progress.with_counts(self.records())
-        assert [(r["imbalance_ratio"], r["found"]) for r in more[:3]] == [(1.0, 1), (0.5, 2), (0.0, 2)]
-        header, rows = class_progress.ratio_table(more)
-        assert header == ["strategy", "4 labels", "8 labels", "12 labels"]
-        assert rows == [["margin", "**1.000 ± 0.000**", "**0.500 ± 0.000**", "**0.000 ± 0.000**"]]
-
-    def test_switches(self):
-        assert class_progress.switches(self.records()) == [["margin", "12, 12"]]
-        still = [r | {"scheme": "cs-svm"} for r in self.records()]
-        assert class_progress.switches(still) == [["margin", "never, never"]]
-
-    def test_other_runs_have_no_section(self, tmp_path):
-        records = [{k: v for k, v in r.items() if k != "scheme"} for r in self.records()]
-        assert class_progress.write_sections(records, {"scheme": "network"}, tmp_path) == []
-        assert len(class_progress.write_sections(self.records(), {"scheme": "switch"}, tmp_path)) == 6

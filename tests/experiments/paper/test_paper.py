@@ -1,155 +1,32 @@
 """The page over all data sets, on runs small enough to work out by hand."""
 
 import io
-import json
-import math
 import re
 
 import numpy as np
 import pytest
-from records_by_hand import make_records, write_run
+from paper_runs_by_hand import LETTER, write, write_results
 from rich.console import Console
 
 from experiments.paper import __main__ as paper
-from experiments.paper import claims, tables
 from experiments.paper import figures as paper_figures
-from experiments.paper.runs import caveats, find_runs
+from experiments.paper import tables
+from experiments.paper.runs import caveats, dataset_of, find_runs, title_of
 from experiments.published import alfamous
-from experiments.report import figures
-
-# Macro F1 by strategy and seed at cycles 0 and 1, so that the mean over the cycles is the second; accuracy is .05
-# above, CBI 2 above, Euclidean diversity the same everywhere. Minus us: alfamous .2 .21 .19, cb -.1 0 .1,
-# fbu -.2 -.21 -.19.
-LETTER = {
-    "random": {0: (0.1, 0.2), 1: (0.1, 0.3), 2: (0.1, 0.1)},
-    "us": {0: (0.1, 0.4), 1: (0.1, 0.5), 2: (0.1, 0.6)},
-    "us-cb": {0: (0.1, 0.3), 1: (0.1, 0.5), 2: (0.1, 0.7)},
-    "us-fbu": {0: (0.1, 0.2), 1: (0.1, 0.29), 2: (0.1, 0.41)},
-    "us-alfamous": {0: (0.1, 0.6), 1: (0.1, 0.71), 2: (0.1, 0.79)},
-}
-ECG = {"bald": {0: (0.1, 0.5), 1: (0.1, 0.6)}, "bald-alfamous": {0: (0.1, 0.4), 1: (0.1, 0.6)}}
-P_LARGE = 1 - 0.2 / math.sqrt(2 * 1e-4 / 3 + 0.04)  # two-sided, 2 degrees of freedom, t = .2 / (.01 / sqrt(3))
-
-
-def write(folder, f1, dataset, data=None, **config):
-    folder.mkdir(parents=True)
-    setting = dict(zip(alfamous.SETTINGS, alfamous.PAPER_SETTINGS[dataset], strict=True))
-    seeds = len(next(iter(f1.values())))
-    write_run(folder, make_records(f1), dataset=dataset, **{**setting, "seeds": seeds, "cycles": 1, **config})
-    if data:
-        (folder / "environment.json").write_text(
-            json.dumps({"data": dict(zip(("rows", "published"), data, strict=True))})
-        )
-    return folder
+from experiments.report import styles
 
 
 @pytest.fixture
 def results(tmp_path):
-    folder = tmp_path / "results"
-    write(folder / "letter", LETTER, "letter")
-    write(folder / "ecg", ECG, "ecg5000", data=(4000, 5000), epochs=5)
-    (folder / "bench").mkdir()
-    write(folder / "mine", LETTER, "letter")
-    (folder / "mine" / "config.json").write_text('{"dataset": "data/mine.npz"}')
-    return folder
-
-
-def load(results):
-    runs = find_runs([results])
-    return runs, claims.all_tests(runs)
-
-
-def ordering(rows, name):
-    return next(row[1:] for row in rows if row[0] == name)
+    return write_results(tmp_path / "results")
 
 
 def test_runs_come_in_the_order_of_the_paper_and_others_are_passed_over(results):
     runs = find_runs([results])
-    assert [(run.dataset, run.folder.name) for run in runs] == [("letter", "letter"), ("ecg5000", "ecg")]
-    assert [run.title for run in runs] == ["LETTER", "ECG5000†"]
-    assert find_runs([results / "ecg", results / "letter", results / "ecg"]) == runs
-
-
-def test_holm_by_hand():
-    # times 3, 2, 1 in the order of the p-values, and never less than the one before
-    np.testing.assert_allclose(claims.holm([0.01, 0.04, math.nan, 0.03]), [0.03, 0.06, math.nan, 0.06])
-    np.testing.assert_allclose(claims.holm([0.6, 0.5]), [1.0, 1.0])
-    assert claims.holm([]) == []
-
-
-def test_every_comparison_is_corrected_once(results):
-    _, tests = load(results)
-    # LETTER us: 12 orderings and fbu against cb; ECG5000 bald: alfamous against bald in CBI, F1 and diversity
-    assert len(tests) == 12 + 1 + 3
-    lead = tests["letter", "us-alfamous", "us", "macro_f1"]
-    assert lead.paired.t_p == pytest.approx(P_LARGE, rel=1e-6) and lead.published == pytest.approx(0.097)
-    # the four of diversity have no spread to test against; no p is smaller than this one
-    assert sum(math.isnan(test.holm) for test in tests.values()) == 4 and lead.holm == pytest.approx(12 * P_LARGE)
-
-
-def test_scorecard_counts(results):
-    runs, tests = load(results)
-    rows = claims.ordering_rows(runs, tests)
-    assert len(rows) == len(claims.ORDERINGS)
-    paper_all, those, here, plain, corrected, losses = ordering(rows, "macro F1: FBU ≥ baseline")
-    assert (paper_all, those, here, plain, corrected) == ("11 of 14", "1 of 1", "0 of 1", "0 / 1", "0 / 1")
-    assert losses == "LETTER us -20.0 (p < 0.001)"
-    assert ordering(rows, "macro F1: CB ≥ baseline")[:5] == ["10 of 14", "1 of 1", "1 of 1 (1 tie)", "0 / 0", "0 / 0"]
-    lead = ordering(rows, "macro F1: AL-FaMoUS ≥ baseline")
-    # ECG5000 differs by -.1 and 0: mean -.05, t = -1 with one degree of freedom, p = .5
-    assert lead == ["14 of 14", "2 of 2", "1 of 2", "1 / 0", "1 / 0", "ECG5000† bald -5.0 (p 0.500)"]
-    assert ordering(rows, "Euclidean: AL-FaMoUS ≥ baseline")[2] == "2 of 2 (2 ties)"
-    # worse: fbu - us in F1, ECG5000 in F1 and CBI; ties: cb - us in both and all four in diversity
-    sentence = claims.ordering_sentence(tests)
-    assert sentence.startswith("Of 15 differences 6 go the way of the ordering, 6 are ties and 3 go the other way")
-    # for: alfamous against us and fbu in both metrics
-    assert sentence.endswith("4 are significant for it and 1 against it, 10 are open.")
-
-
-def test_losses_of_the_paper_are_told(tmp_path):
-    write(tmp_path / "mnist", {"us": {0: (0.1, 0.4)}, "us-cb": {0: (0.1, 0.3)}}, "mnist")
-    rows = claims.ordering_rows(*load(tmp_path))
-    losses = ordering(rows, "macro F1: CB ≥ baseline")[-1]
-    assert losses == "MNIST us -10.0 (no p, the paper's too)"
-    assert ordering(rows, "CBI: CB ≥ baseline")[-1] == "MNIST us -0.10 (no p)"
-
-
-def test_claims_of_the_text(results):
-    runs, tests = load(results)
-    rows = {row[2]: row[3:] for row in claims.claim_rows(runs, tests)}
-    lead = rows["us-alfamous vs us, macro F1"]
-    assert lead[:4] == ["+9.7", "+9.7", "+20.0 ± 0.6", "3 of 3"] and lead[-1] == "**holds**"
-    assert rows["us-fbu vs us-cb, macro F1"][-1] == "other sign, not significant"
-    assert set(rows) == {f"us-{a}, macro F1" for a in ("alfamous vs us", "alfamous vs us-fbu", "fbu vs us-cb")}
-    contrary = tests["letter", "us-fbu", "us", "macro_f1"]
-    assert claims.verdict(contrary, 1) == "**the contrary**" and claims.verdict(contrary, -1) == "**holds**"
-    assert claims.verdict(tests["letter", "us-cb", "us", "macro_f1"], 1) == "tie"
-    opened = tests["ecg5000", "bald-alfamous", "bald", "macro_f1"]
-    assert claims.verdict(opened, -1) == "same sign, not significant"
-
-
-def test_claims_on_curves(tmp_path):
-    """FBU leads by .1 and .3; 70 % accuracy (F1 .65) lies at labels 10 + 20 of 20 between .45 and .65, or at 15."""
-    f1 = {
-        "bald": {0: (0.1, 0.3, 0.4)},
-        "bald-fbu": {0: (0.1, 0.4, 0.7)},
-        "bald-alfamous": {0: (0.4, 0.9, 0.9)},
-    }
-    write(tmp_path / "letter", f1, "letter", cycles=2)
-    rows = claims.curve_rows(find_runs([tmp_path]))
-    assert [row[-1] for row in rows] == ["+30.0 at 30 labels", "bald does not come to 0.7"]
-    f1["bald"][0] = (0.15, 0.45, 0.85)
-    write(tmp_path / "again", f1, "letter", cycles=2)
-    rows = claims.curve_rows(find_runs([tmp_path / "again"]))
-    # from .5 at 20 to .9 at 30 labels: .7 at 25; AL-FaMoUS from .45 at 10 to .95 at 20: .7 at 15
-    assert rows[1][-1] == f"{25 / 15:.2f} (25 to 15 labels)"
-
-
-def test_labels_at_by_hand():
-    labels, curve = np.array([10.0, 20.0, 40.0]), np.array([0.2, 0.4, 0.8])
-    assert claims.labels_at(labels, curve, 0.5) == pytest.approx(25)
-    assert claims.labels_at(labels, curve, 0.1) == 10
-    assert math.isnan(claims.labels_at(labels, curve, 0.9))
+    assert [(dataset_of(run), run.folder.name) for run in runs] == [("letter", "letter"), ("ecg5000", "ecg")]
+    assert [title_of(run) for run in runs] == ["LETTER", "ECG5000†"]
+    again = find_runs([results / "ecg", results / "letter", results / "ecg"])
+    assert [run.folder for run in again] == [run.folder for run in runs]
 
 
 def test_page_holds_the_numbers(results):
@@ -181,7 +58,7 @@ def test_page_holds_the_numbers(results):
 
 def test_figure_has_a_panel_for_each_data_set_and_family(results, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(styles, "save", lambda figure, path: drawn.append(figure))
     paper_figures.metric_curves(find_runs([results]), "cbi", tmp_path / "cbi.png")
     axes = drawn[0].axes
     assert [axis.get_title(loc="left") for axis in axes] == [
@@ -218,7 +95,7 @@ def test_missing_rows(tmp_path, rows, phrase):
     lines = caveats(run)
     assert lines[: len(lines) - 2] == ([phrase] if phrase else [])
     assert lines[-2].startswith("other settings") and lines[-1].endswith(": not run")
-    assert run.title == "E-DEVICE" + "†" * bool(phrase and phrase.startswith("**"))
+    assert title_of(run) == "E-DEVICE" + "†" * bool(phrase and phrase.startswith("**"))
 
 
 def test_unfinished_run_says_what_it_lacks(tmp_path):
@@ -265,7 +142,7 @@ def test_command_line_prints_the_overview(results, capsys, monkeypatch):
 
 
 def test_overview_of_seven_data_sets_fits_80_columns(tmp_path):
-    nine = {name: {s: (0.1, 0.3 + 0.01 * s * i) for s in range(10)} for i, name in enumerate(
+    nine = {name: {s: (0.1, 0.3 + 0.01 * (s + 1) * i) for s in range(10)} for i, name in enumerate(
         alfamous.load_results("letter"))}  # fmt: skip
     for dataset in alfamous.TITLES:
         write(tmp_path / dataset, nine, dataset, data=(1, 2))
@@ -273,30 +150,3 @@ def test_overview_of_seven_data_sets_fits_80_columns(tmp_path):
     console.print(tables.rich_overview(find_runs([tmp_path])))
     text = console.export_text()
     assert "…" not in text and text.count("E-DEVICE†") == 2 and max(map(len, text.splitlines())) <= 80
-
-
-def test_diversity_of_the_paper_is_complete():
-    names = [f"{family}-{variant}" for family in ("us", "bald") for variant in ("cb", "fbu", "alfamous")]
-    for dataset in alfamous.TITLES:
-        assert list(alfamous.load_diversity(dataset)) == ["us", "bald", *names]
-    assert alfamous.load_diversity("iris") == {}
-    assert alfamous.difference("cifar10", "us-alfamous", "us-fbu", "ed_diversity") == pytest.approx(4.26 - 1.09)
-    assert alfamous.difference("mnist", "us-cb", "us", "ed_diversity") == -0.08
-    assert math.isnan(alfamous.difference("mnist", "us-cb", "bald", "ed_diversity"))
-
-
-def test_claims_agree_with_the_tables_but_for_three():
-    odd = set()
-    for claim in alfamous.load_claims():
-        published = alfamous.difference(*claim[:4])
-        assert claim.statistic in ("mean", "peak", "labels") and claim.sentence
-        if claim.statistic == "labels":
-            assert claim.level > 0 and float(claim.claimed) > 1
-            continue
-        if (claim.dataset, claim.statistic, claim.metric) != ("ecg5000", "peak", "macro_f1") or claim.sign > 0:
-            assert claim.sign * published > 0, claim
-        if claim.statistic == "mean" and claim.claimed not in "+-":
-            if float(claim.claimed) != pytest.approx(100 * published):
-                odd.add((claim.dataset, claim.second, claim.claimed))
-    # sentences that the paper's own tables do not give
-    assert odd == {("letter", "bald-fbu", "+1.5"), ("fmnist", "bald-fbu", "+1.5"), ("fmnist", "bald-cb", "+2.7")}

@@ -1,107 +1,26 @@
-"""Statistics, figures and report of a run, on records small enough to average by hand."""
+"""The report of a run and its figures, on records small enough to average by hand."""
 
+import ast
 import io
 import json
-import math
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from records_by_hand import F1, make_records, write_run
 from rich.console import Console
-from scipy import stats
 
 from experiments.published import alfamous
-from experiments.report import figures, page, summary
+from experiments.report import FILES, class_counts, page
+from experiments.report.runs import load_records, of_records
 
 
 @pytest.fixture
 def run(tmp_path):
     config = {"dataset": "letter", "initial": 10, "budget": 10, "cycles": 2, "lam": 0.1, "epochs": 100}
     return write_run(tmp_path, make_records(), strategies=list(F1), seeds=3, first_seed=0, **config)
-
-
-def test_strategies_come_in_the_order_of_the_paper():
-    names = ["dmcs-rand", "bald-cb", "us-alfamous", "entropy-cb", "us", "random", "us-cb"]
-    records = [{"strategy": name} for name in names]
-    expected = ["random", "us", "us-cb", "us-alfamous", "bald-cb", "dmcs-rand", "entropy-cb"]
-    assert summary.strategies(records) == expected
-
-
-def test_mean_and_standard_error_by_hand():
-    records = make_records()
-    np.testing.assert_allclose(list(summary.seed_means(records, "us", "macro_f1").values()), [0.3, 0.5, 0.4])
-    mean, se, num = summary.mean_over_seeds(records, "us", "macro_f1")
-    # deviations -.1 .1 0: variance .02 / 2, standard error .1 / sqrt(3)
-    assert (mean, se, num) == (pytest.approx(0.4), pytest.approx(0.1 / math.sqrt(3)), 3)
-    assert summary.mean_over_seeds(records, "us", "accuracy").mean == pytest.approx(0.45)
-    assert summary.mean_over_seeds(records, "us", "ed_diversity") == (12.0, 0.0, 3)
-
-
-def test_one_seed_has_no_standard_error():
-    mean, se, num = summary.mean_over_seeds(make_records({"us": {4: (0.2, 0.4)}}), "us", "macro_f1")
-    assert mean == pytest.approx(0.4) and math.isnan(se) and num == 1
-
-
-def test_scores_leave_the_start_out_and_batches_do_not():
-    records = make_records({"us": {0: (0.1, 0.3, 0.5)}})
-    records[0]["ed_diversity"] = 6.0
-    assert summary.seed_means(records, "us", "macro_f1") == {0: pytest.approx(0.4)}
-    assert summary.seed_means(records, "us", "macro_f1", first_cycle=0) == {0: pytest.approx(0.3)}
-    assert summary.seed_means(records, "us", "ed_diversity") == {0: pytest.approx(9.0)}
-    only_start = make_records({"us": {0: (0.1,)}})
-    assert summary.seed_means(only_start, "us", "macro_f1") == {0: pytest.approx(0.1)}
-
-
-def test_nulls_and_nans_are_left_out():
-    records = make_records({"us": {0: (0.2, 0.3, 0.4), 1: (0.2, 0.3, 0.4)}})
-    records[0]["cbi"], records[1]["cbi"], records[3]["cbi"] = None, math.nan, math.inf
-    assert list(summary.seed_means(records, "us", "cbi").values()) == pytest.approx([2.4, 2.35])
-    for record in records:
-        record["cbi"] = None
-    assert math.isnan(summary.mean_over_seeds(records, "us", "cbi").mean)
-
-
-def test_paired_comparison_by_hand():
-    found = summary.compare(make_records(), "us-alfamous", "us", "macro_f1")
-    # differences .2 .1 .4: squared deviations from 7/30 sum to 42/900, variance 21/900
-    assert found.mean == pytest.approx(7 / 30)
-    assert found.se == pytest.approx(math.sqrt(7 / 900))
-    assert (found.num, found.wins) == (3, 3)
-    t = found.mean / found.se
-    assert found.t_p == pytest.approx(1 - t / math.sqrt(2 + t**2))  # Student's t with 2 degrees of freedom
-    assert found.wilcoxon_p == pytest.approx(0.25)  # 2 of the 8 sign patterns
-    assert found.t_p == pytest.approx(stats.ttest_rel([0.5, 0.6, 0.8], [0.3, 0.5, 0.4]).pvalue)
-
-
-def test_paired_comparison_takes_the_common_seeds():
-    found = summary.compare(make_records(), "us", "random", "macro_f1")
-    assert (found.num, found.wins, found.mean) == (2, 2, pytest.approx(0.1))
-    assert math.isnan(found.t_p)  # both differences are .1: no spread to test against
-    assert summary.compare(make_records({"us": {0: (0.1,)}, "bald": {1: (0.1,)}}), "us", "bald", "macro_f1").num == 0
-
-
-def test_labels_to_level_by_hand():
-    records = make_records()
-    # us reaches .3 at labels 30, 10, 10
-    assert summary.labels_to_level(records, "us", 0.3) == (pytest.approx(50 / 3), pytest.approx(20 / 3), 3, 3)
-    mean, _, num, reached = summary.labels_to_level(records, "us", 0.5)
-    assert math.isnan(mean) and (num, reached) == (3, 1)
-    assert summary.levels_in_range(records) == [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
-    assert summary.levels_in_range(make_records({"us": {0: (0.45, 0.65)}})) == [0.5, 0.6]
-
-
-def test_seeds_without_every_cycle_count_in_no_mean():
-    records = make_records({"us": {0: (0.2, 0.3, 0.4), 1: (0.9, 0.9)}, "bald": {0: (0.9,)}})
-    assert summary.seed_means(records, "us", "macro_f1") == {0: pytest.approx(0.35)}
-    assert summary.mean_over_seeds(records, "bald", "macro_f1").num == 0
-    lines = summary.missing(records, ["us", "us-cb", "bald"], range(3), 2)
-    assert lines == [
-        "us-cb: not run",
-        "us, seeds 1: without cycles 2",
-        "us, seeds 2: without cycles 0-2",
-        "bald, seeds 0: without cycles 1-2",
-        "bald, seeds 1-2: without cycles 0-2",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +32,8 @@ def test_seeds_without_every_cycle_count_in_no_mean():
         ('{"strategy": "us", "cycle": 0, "num_labelled": 3}', "seed must be int, got null"),
         ('{"strategy": "us", "seed": 0, "cycle": -1, "num_labelled": 3}', "cycle must not be negative, got -1"),
         ('{"strategy": "us", "seed": 0, "cycle": 0, "num_labelled": 3, "cbi": "x"}', 'a number or null, got "x"'),
+        ('{"strategy": "us", "seed": 9, "cycle": 0, "num_labelled": 3, "counts": [1, 2]}', "3 classes, got 2"),
+        ('{"strategy": "us@", "seed": 9, "cycle": 0, "num_labelled": 3}', "strategy 'us@': expected BASE"),
         ('{"strategy": "random", "seed": 0, "cycle": 1, "num_labelled": 20}', "repeats line 20"),
     ],
 )
@@ -120,7 +41,7 @@ def test_malformed_line_is_named(run, capsys, line, message):
     path = run / "metrics.jsonl"
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match="line 25: ") as error:
-        summary.load_records(run)
+        load_records(run)
     assert str(error.value).startswith(f"{path}, line 25: ") and message in str(error.value)
     assert page.main([str(run)]) == 2
     assert capsys.readouterr().err == f"error: {error.value}\n"
@@ -192,62 +113,41 @@ def test_command_line_prints_the_table(run, capsys, monkeypatch):
 def test_table_of_the_paper_fits_80_columns():
     nine = {name: {seed: (0.1, 0.4 + 0.1 * seed) for seed in range(10)} for name in alfamous.load_results("letter")}
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(page.summary_table(make_records(nine), {"dataset": "letter"}))
+    console.print(page.summary_table(of_records(make_records(nine), config={"dataset": "letter"})))
     text = console.export_text()
     assert "…" not in text and "bald-alfamous" in text and max(map(len, text.splitlines())) <= 80
 
 
 def test_frequent_classes_of_each_seed():
     counts = np.array([[90.0, 50.0, 5.0, 4.0], [80.0, 60.0, 4.0, 5.0]])
-    assert figures._classes_agree(counts)
-    assert not figures._classes_agree(np.array([counts[0], counts[0, ::-1]]))
-    assert figures._classes_agree(np.ones((2, 4)))
-    means, order = figures._in_order({"random": dict(enumerate([counts[0], counts[0, ::-1]])), "us": {1: counts[1]}})
+    assert class_counts._classes_agree(counts)
+    assert not class_counts._classes_agree(np.array([counts[0], counts[0, ::-1]]))
+    assert class_counts._classes_agree(np.ones((2, 4)))
+    means, order = class_counts._in_order(
+        {"random": dict(enumerate([counts[0], counts[0, ::-1]])), "us": {1: counts[1]}}
+    )
     assert order is None
     np.testing.assert_array_equal(means["random"], counts[0])
     np.testing.assert_array_equal(means["us"], counts[1, ::-1])
 
 
-DATASETS = ("letter", "mnist", "fmnist", "cifar10", "crop", "electric_devices", "ecg5000")
+def test_names_of_the_files_come_without_matplotlib():
+    """The doors pass them on, and `--overwrite` deletes them."""
+    heavy = ["matplotlib", "numpy", "scipy", "rich"]
+    code = f"import sys, experiments.report; print([name for name in {heavy} if name in sys.modules])"
+    root = pathlib.Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert ast.literal_eval(done.stdout) == [] and len(FILES) == len(set(FILES))
 
 
-def test_paper_results_are_complete():
-    rows = alfamous._rows("paper_results.csv")
-    assert len(rows) == 63
-    names = alfamous.load_results("letter")
-    assert [(row["dataset"], row["strategy"]) for row in rows] == [(d, name) for d in DATASETS for name in names]
-    assert alfamous.load_results("letter")["us-alfamous"] == {"accuracy": 0.627, "macro_f1": 0.609, "cbi": 4.33}
-    assert alfamous.load_results("ecg5000")["bald-alfamous"] == {"accuracy": 0.937, "macro_f1": 0.537, "cbi": 3.05}
-    assert alfamous.load_results("iris") == {} and set(alfamous.PAPER_SETTINGS) == set(DATASETS)
-
-
-@pytest.mark.parametrize(
-    "dataset, first, second, metric, points",
-    [
-        ("letter", "us-alfamous", "us", "macro_f1", 9.7),
-        ("letter", "bald-alfamous", "bald", "macro_f1", 9.1),
-        ("letter", "us-alfamous", "us-fbu", "macro_f1", 1.2),
-        ("letter", "bald-alfamous", "bald-fbu", "macro_f1", 1.9),
-        ("letter", "bald-fbu", "bald", "macro_f1", 7.2),
-        ("fmnist", "bald-alfamous", "bald-fbu", "accuracy", 0.4),
-        ("fmnist", "bald-alfamous", "bald-cb", "accuracy", 1.0),
-        ("cifar10", "us-fbu", "us", "macro_f1", -0.7),
-        ("cifar10", "us-fbu", "us", "accuracy", -0.5),
-        ("electric_devices", "us-alfamous", "us", "macro_f1", 1.1),
-        ("electric_devices", "us-alfamous", "us-fbu", "macro_f1", 0.4),
-        ("electric_devices", "bald", "us", "accuracy", -1.2),
-    ],
-)
-def test_paper_results_agree_with_the_prose(dataset, first, second, metric, points):
-    paper = alfamous.load_results(dataset)
-    assert 100 * (paper[first][metric] - paper[second][metric]) == pytest.approx(points)
-
-
-def test_orderings_of_the_paper():
-    def count(metric, first, second):
-        pairs = [(alfamous.load_results(d), family) for d in DATASETS for family in ("us", "bald")]
-        return sum(paper[family + first][metric] >= paper[family + second][metric] for paper, family in pairs)
-
-    for metric in ("cbi", "macro_f1"):
-        assert [count(metric, "-alfamous", other) for other in ("", "-cb", "-fbu")] == [14, 14, 14]
-    assert (count("cbi", "-cb", ""), count("macro_f1", "-cb", ""), count("macro_f1", "-fbu", "")) == (14, 10, 11)
+def test_every_file_of_a_report_is_named(tmp_path):
+    """All sections at once: balanced pairs, classes cut by name, a scheme, a chosen lam and minibatches."""
+    names = ("random", "us", "us-cb", "us-fbu@2", "dmcs-rand:svm")
+    records = make_records({name: {seed: (0.1, 0.2, 0.3) for seed in (0, 1)} for name in names})
+    for record in records:
+        if (record["strategy"], record["cycle"]) == ("us-cb", 0):
+            record |= {"lam": 0.1, "lam_curve": {"lam": [0.0, 0.1], "l1": [2.0, 1.0], "utility": [3.0, 2.0]}}
+    write_run(tmp_path, records, minority=[1, 2], minority_ratio=0.1)
+    read = {path.name for path in tmp_path.iterdir()}
+    page.write_report(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} - read == set(FILES)

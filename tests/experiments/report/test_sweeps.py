@@ -7,6 +7,7 @@ import pytest
 from records_by_hand import make_records, write_run
 
 from experiments.report import page, sweeps
+from experiments.report.runs import of_records
 
 SWEPT = {
     "us-alfamous@8": {0: (0.2, 0.3, 0.5), 1: (0.2, 0.5, 0.7)},
@@ -33,10 +34,10 @@ def with_curves(records):
 
 
 def test_lambda_curves_by_hand():
-    curves = sweeps.lambda_curves(with_curves(make_records(SWEPT)))
+    curves = sweeps.lambda_curves(of_records(with_curves(make_records(SWEPT))))
     assert list(curves) == ["us-cb"]
     np.testing.assert_array_equal(curves["us-cb"].l1, [[4, 2, 2], [8, 6, 2]])
-    assert curves["us-cb"].chosen == [0.1, 0.5]
+    assert curves["us-cb"].chosen.tolist() == [0.1, 0.5]
     assert sweeps.lambda_rows(curves) == [
         ["us-cb", "0", "6.000", "10.000", "-"],
         ["us-cb", "0.1", "4.000", "9.000", "1 of 2"],
@@ -45,11 +46,14 @@ def test_lambda_curves_by_hand():
 
 
 def test_minibatches_by_hand():
-    records = make_records(SWEPT)
-    found = sweeps.minibatches(records, TIMINGS)
-    assert [(m.size, m.strategy) for m in found] == [(1, "us-alfamous@1"), (8, "us-alfamous@8")]
+    run = of_records(make_records(SWEPT), timings=TIMINGS)
+    found = sweeps.minibatches(run)
+    assert [(m.size, str(m.strategy), str(m.base)) for m in found] == [
+        (1, "us-alfamous@1", "us-alfamous"),
+        (8, "us-alfamous@8", "us-alfamous"),
+    ]
     assert found[0].query_s == 0.7 and np.isnan(found[1].query_s)
-    one, eight = sweeps.minibatch_rows(records, found)
+    one, eight = sweeps.minibatch_rows(run, found)
     assert one[:3] == ["us-alfamous", "1", "0.650 ± 0.150"] and one[-2:] == ["-", "0.700"]
     # F1 means .5 and .8 against .4 and .6: differences -.1 and -.2
     assert eight[:3] == ["us-alfamous", "8", "0.500 ± 0.100"] and eight[-2:] == ["-0.150 ± 0.050", "-"]

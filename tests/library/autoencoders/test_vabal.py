@@ -6,89 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stage_vae_loops import KEY, MEASURES, RNG, K, Reference, make_models, pool
 
-from alfamous_jax.autoencoders import stage_vae, vabal, vae
+from alfamous_jax.autoencoders import stage_vae, vabal
 from alfamous_jax.autoencoders.stage_vae import BLOCK, StageVAE, Training
 from alfamous_jax.autoencoders.vabal import Rates, Scoring
-
-K, KEY = 3, jax.random.key(0)
-RNG = np.random.default_rng(0)
-MEASURES = {"square": lambda z: z**2, "absolute": np.abs, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
-
-
-def pool(num=90):
-    """Two stages of rows in three clouds, their classes, a mask of the labelled and one of the available."""
-    labels = np.arange(num) % K
-    stages = tuple(
-        jnp.asarray(3.0 * RNG.normal(size=(K, width))[labels] + RNG.normal(size=(num, width)), jnp.float32)
-        for width in (5, 4)
-    )
-    labelled = np.arange(num) < num // 3
-    return stages, labels, labelled, ~labelled
-
-
-def make_models(model, stages):
-    """Random parameters and batch statistics, nothing at 0 or 1."""
-    variables = model.init(KEY, tuple(h[:1] for h in stages), jnp.zeros((1, K * BLOCK)))
-
-    def shake(path, leaf):
-        name = jax.tree_util.keystr(path)
-        moved = leaf + 0.03 * RNG.normal(size=leaf.shape).astype(np.float32)
-        return jnp.abs(moved) + 0.5 if "var" in name and "batch_stats" in name else moved
-
-    variables = jax.tree_util.tree_map_with_path(shake, variables)
-    moments = [(h.mean(0), h.std(0)) for h in stages]
-    return stage_vae.Models(variables, *(tuple(jnp.asarray(m) for m in part) for part in zip(*moments, strict=True)))
-
-
-class Reference:
-    """The autoencoder in float64, a row and a draw at a time."""
-
-    def __init__(self, models, batch_norm):
-        self.models = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), models)
-        self.params, self.batch_norm = self.models.variables["params"], batch_norm
-
-    def layers(self, part, h, num):
-        weights = self.params["autoencoder"][part]
-        for i in range(num):
-            h = np.maximum(h @ weights[f"Dense_{i}"]["kernel"] + weights[f"Dense_{i}"]["bias"], 0)
-            if self.batch_norm:
-                stats = self.models.variables["batch_stats"]["autoencoder"][part][f"BatchNorm_{i}"]
-                scaled = (h - stats["mean"]) / np.sqrt(stats["var"] + 1e-5)
-                h = scaled * weights[f"BatchNorm_{i}"]["scale"] + weights[f"BatchNorm_{i}"]["bias"]
-        return h
-
-    def embed(self, row):
-        scaled = [(h - m) / d for h, m, d in zip(row, self.models.mean, self.models.deviation, strict=True)]
-        parts = [
-            h @ self.params[f"layers_{i}"]["kernel"] + self.params[f"layers_{i}"]["bias"] for i, h in enumerate(scaled)
-        ]
-        return 1 / (1 + np.exp(-np.concatenate(parts)))
-
-    def encode(self, x):
-        h = self.layers("encoder", x, 3)
-        heads = [self.params["autoencoder"][name] for name in ("mean", "log_variance")]
-        return [h @ head["kernel"] + head["bias"] for head in heads]
-
-    def decode(self, z):
-        last = self.params["autoencoder"]["decoder"]["Dense_3"]
-        return self.layers("decoder", z, 3) @ last["kernel"] + last["bias"]
-
-    def read(self, stages, noise, constraint, kl_weight):
-        losses, votes = np.zeros((len(stages[0]), K)), np.zeros((len(stages[0]), K), int)
-        for i in range(len(stages[0])):
-            x = self.embed([np.asarray(h[i], np.float64) for h in stages])
-            mean, log_variance = self.encode(x)
-            kl = np.mean([(m * m + np.exp(v) - 1 - v) / 2 for m, v in zip(mean, log_variance, strict=True)])
-            for eps in np.asarray(noise, np.float64):
-                z = mean + np.exp(log_variance / 2) * eps
-                w = [sum(MEASURES[constraint](z[BLOCK * n : BLOCK * (n + 1)])) for n in range(K)]
-                votes[i, np.argmin(w)] += 1
-                for n in range(K):
-                    absent = z.copy()
-                    absent[BLOCK * n : BLOCK * (n + 1)] = 0
-                    losses[i, n] += (np.mean((self.decode(absent) - x) ** 2) + kl_weight * kl) / len(noise)
-        return losses, votes
 
 
 class TestArithmetic:
@@ -135,47 +57,6 @@ class TestArithmetic:
         np.testing.assert_allclose(
             vabal.score(jnp.log(jnp.array([[10.0, 5.0]])), rates, scoring), [expected], rtol=1e-6
         )
-
-
-class TestLatents:
-    """Blocks of classes."""
-
-    @pytest.mark.parametrize("constraint", MEASURES)
-    def test_presence(self, constraint):
-        z = RNG.normal(size=(4, K * BLOCK))
-        expected = [[MEASURES[constraint](row[BLOCK * n : BLOCK * (n + 1)]).sum() for n in range(K)] for row in z]
-        got = stage_vae.presence(jnp.asarray(z, jnp.float32), K, constraint)
-        np.testing.assert_allclose(got, expected, rtol=1e-5)
-
-    def test_without_a_class(self):
-        z = np.arange(1.0, 1 + 2 * K * BLOCK).reshape(2, -1)
-        got = np.asarray(stage_vae.without(jnp.asarray(z), jnp.array([2, 0]), K))
-        assert (got[0, 2 * BLOCK :] == 0).all() and (got[1, :BLOCK] == 0).all()
-        np.testing.assert_array_equal(got[0, : 2 * BLOCK], z[0, : 2 * BLOCK])
-        np.testing.assert_array_equal(got[1, BLOCK:], z[1, BLOCK:])
-
-    def test_loss(self):
-        x, decoded = RNG.normal(size=(2, 5, 8))
-        mean, log_variance, z = RNG.normal(size=(3, 5, K * BLOCK))
-        predicted = np.array([0, 2, 1, 1, 0])
-        total = 0.0
-        for i in range(5):
-            w = np.array([(z[i, BLOCK * n : BLOCK * (n + 1)] ** 2).sum() for n in range(K)])
-            cross_entropy = w[predicted[i]] + np.log(np.exp(-w).sum())
-            kl = np.mean((mean[i] ** 2 + np.exp(log_variance[i]) - 1 - log_variance[i]) / 2)
-            total += np.mean((decoded[i] - x[i]) ** 2) + 0.5 * kl + 0.005 * cross_entropy
-        arrays = (jnp.asarray(part, jnp.float32) for part in (mean, log_variance))
-        w = stage_vae.presence(jnp.asarray(z, jnp.float32), K, "square")
-        got = stage_vae.loss(jnp.float32(x), jnp.float32(decoded), vae.Encoding(*arrays), w, predicted, 0.005, 0.5)
-        np.testing.assert_allclose(got, total / 5, rtol=1e-5)
-
-    def test_nothing_is_learned_through_the_target(self):
-        """Else a constant embedding would be the best."""
-        code = vae.Encoding(jnp.zeros((1, K * BLOCK)), jnp.zeros((1, K * BLOCK)))
-        gradient = jax.grad(stage_vae.loss)(
-            jnp.ones((1, 4)), jnp.zeros((1, 4)), code, jnp.zeros((1, K)), jnp.array([0]), 1.0, 1.0
-        )
-        np.testing.assert_array_equal(gradient, 0.0)
 
 
 class TestReading:

@@ -140,7 +140,7 @@ class TestSelectGreedy:
     def select(self, utility, probs, demand, lam, budget, available=None):
         available = everything(len(utility)) if available is None else jnp.asarray(available)
         arrays = (jnp.asarray(x, jnp.float32) for x in (utility, probs, demand))
-        return balance.select_greedy(*arrays, lam, available, budget)
+        return balance.select_greedy(*arrays, lam, available, budget=budget)
 
     def test_is_not_optimal(self):
         """Rows 2 and 4 lead by a hundredth, which keeps rounding out of it."""
@@ -215,9 +215,9 @@ class TestSelectGreedy:
     def test_jit_with_traced_lambda_and_vmap_over_it(self):
         utility, probs, demand = instance(13, rows=20)
         lams = jnp.array([0.0, 0.1, 0.5, 2.0])
-        swept = jax.jit(jax.vmap(lambda lam: balance.select_greedy(utility, probs, demand, lam, everything(20), 5)))(
-            lams
-        )
+        swept = jax.jit(
+            jax.vmap(lambda lam: balance.select_greedy(utility, probs, demand, lam, everything(20), budget=5))
+        )(lams)
         for i, lam in enumerate(lams):
             np.testing.assert_array_equal(swept.indices[i], self.select(utility, probs, demand, lam, 5).indices)
         assert len(np.unique(swept.indices, axis=0)) > 1
@@ -272,7 +272,7 @@ class TestSelectPseudoLabel:
     def select(self, utility, labels, demand, lam, budget, available=None):
         available = everything(len(utility)) if available is None else jnp.asarray(available)
         utility, demand = jnp.asarray(utility, jnp.float32), jnp.asarray(demand, jnp.float32)
-        return balance.select_pseudo_label(utility, jnp.asarray(labels), demand, lam, available, budget)
+        return balance.select_pseudo_label(utility, jnp.asarray(labels), demand, lam, available, budget=budget)
 
     def pools(self, seed, count, most_wanted=4.0):
         rng = np.random.default_rng(seed)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance, balance_lp
+from alfamous_jax.selection.balance_lp import _batch
 from experiments.bench.instances import Instance, generate, highs_lp, highs_milp
 
 EPS = np.finfo(np.float32).eps
@@ -51,8 +52,8 @@ def solve_dual(*arguments, **options):
     return plain(balance_lp.solve_dual(*arguments, **options))
 
 
-def select_greedy(*arguments):
-    return plain(balance.select_greedy(*arguments))
+def select_greedy(*arguments, **options):
+    return plain(balance.select_greedy(*arguments, **options))
 
 
 def float64(instance):
@@ -102,8 +103,8 @@ class Solved(NamedTuple):
 def solved(family, shape, lam, seed=0):
     rows, _, budget = shape
     instance = generate(family, *shape, seed)
-    selection = select_batch(*instance, lam, everything(rows), budget)
-    dual = solve_dual(*instance, lam, everything(rows), budget)
+    selection = select_batch(*instance, lam, everything(rows), budget=budget)
+    dual = solve_dual(*instance, lam, everything(rows), budget=budget)
     allowed = slack(instance, dual.multipliers.astype(float), budget)
     value = value_of(selection.indices, instance, lam)
     return Solved(instance, selection, dual, value, allowed, *highs_lp(instance, lam, budget))
@@ -147,7 +148,7 @@ class TestCertificate:
         """The search stops within the tolerance of the bound; beyond that only rounding is allowed."""
         s, (rows, _, budget) = solved(family, shape, lam), shape
         if rival == "greedy":
-            indices = select_greedy(*s.instance, lam, everything(rows), budget).indices
+            indices = select_greedy(*s.instance, lam, everything(rows), budget=budget).indices
         else:
             indices = np.argsort(-(s.z if rival == "rounded_lp" else s.instance.utility), kind="stable")[:budget]
         allowed = s.slack + TOLERANCE * abs(s.selection.bound) + rounding(indices, s.instance, lam)
@@ -181,7 +182,7 @@ class TestSolveDual:
     def test_bound_holds_for_other_pools(self, shape, lam):
         for seed, family in itertools.product(range(1, 6), "AB"):
             instance = generate(family, *shape, seed)
-            dual = solve_dual(*instance, lam, everything(shape[0]), shape[-1])
+            dual = solve_dual(*instance, lam, everything(shape[0]), budget=shape[-1])
             nu = dual.multipliers.astype(float)
             value = oracles.dual_value(nu, *float64(instance), shape[-1])
             assert dual.bound <= value <= dual.bound + 2 * slack(instance, nu, shape[-1])
@@ -211,7 +212,7 @@ class TestSolveDual:
 
     def test_as_many_rows_as_the_budget_leave_nothing_to_bound(self):
         rows, _, budget = TINY
-        dual = solve_dual(*generate("A", *TINY), 0.5, jnp.arange(rows) < budget, budget)
+        dual = solve_dual(*generate("A", *TINY), 0.5, jnp.arange(rows) < budget, budget=budget)
         assert dual.bound == -np.inf and np.isfinite(dual.multipliers).all()
 
 
@@ -257,7 +258,7 @@ class TestBruteForce:
     def test_vmap_equals_a_loop(self, brute_force):
         instances, lams, batches, *_ = brute_force
         for i in range(0, 180, 9):
-            single = select_batch(*instances[i], lams[i], everything(14), 4)
+            single = select_batch(*instances[i], lams[i], everything(14), budget=4)
             np.testing.assert_array_equal(batches.indices[i], single.indices)
             np.testing.assert_allclose(batches.objective[i], single.objective, atol=1e-6)
             np.testing.assert_allclose(batches.bound[i], single.bound, atol=1e-5)
@@ -272,7 +273,7 @@ def small(seed):
 
 
 def eight(utility, probs, demand, lam, available, **options):
-    return balance_lp.select_batch(utility, probs, demand, lam, jnp.asarray(available), 8, **options)
+    return balance_lp.select_batch(utility, probs, demand, lam, jnp.asarray(available), budget=8, **options)
 
 
 def select(*arguments, **options):
@@ -296,7 +297,7 @@ class TestTooFewRows:
     """A budget that the available rows do not exceed: all of them, then -1."""
 
     def check(self, utility, probs, demand, lam, available, budget):
-        selection = select_batch(utility, probs, demand, lam, jnp.asarray(available), budget)
+        selection = select_batch(utility, probs, demand, lam, jnp.asarray(available), budget=budget)
         assert_a_batch(selection, available, budget)
         instance = Instance(utility, probs, demand)
         value = value_of(selection.indices, instance, lam)
@@ -349,7 +350,7 @@ class TestUtilityAlone:
         if case == "uniform_rows":
             probs = np.full_like(probs, 1 / classes)
         lam = 0.0 if case == "lam_0" else 0.5
-        selection = select_batch(utility, probs, demand, lam, everything(rows), budget)
+        selection = select_batch(utility, probs, demand, lam, everything(rows), budget=budget)
         expected = np.argsort(-utility, kind="stable")[:budget]
         np.testing.assert_array_equal(selection.indices, expected)
         instance = Instance(utility, probs, demand)
@@ -381,7 +382,7 @@ class TestDegenerate:
     def test_huge_lambda(self, family):
         """The gap in labels a class; the relative gap means nothing."""
         instance, lam = generate(family, *PLAIN), 1e4
-        selection = select_batch(*instance, lam, everything(5000), 100)
+        selection = select_batch(*instance, lam, everything(5000), budget=100)
         assert selection.bound <= highs_lp(instance, lam, 100)[0]
         assert 0 <= value_of(selection.indices, instance, lam) - selection.bound <= 0.1 * lam * 10
 
@@ -400,8 +401,8 @@ class TestDegenerate:
         instance = generate("B", *PLAIN)
         place = np.minimum(len(levels) * instance.utility, len(levels) - 1).astype(int)
         instance = instance._replace(utility=np.float32(levels)[place])
-        arguments = *instance, 0.5, everything(5000), 100
-        selection, greedy = select_batch(*arguments), select_greedy(*arguments)
+        arguments = *instance, 0.5, everything(5000)
+        selection, greedy = select_batch(*arguments, budget=100), select_greedy(*arguments, budget=100)
         lp, _ = highs_lp(instance, 0.5, 100)
         assert np.isfinite(selection.bound) and selection.bound <= lp + 1e-9
         values = [value_of(x.indices, instance, 0.5) for x in (selection, greedy)]
@@ -414,9 +415,11 @@ class TestDegenerate:
         instance = generate(family, *PLAIN)
         labels = instance.probs.argmax(1)
         instance = instance._replace(probs=np.eye(10, dtype=np.float32)[labels])
-        selection = select_batch(*instance, lam, everything(5000), 100)
+        selection = select_batch(*instance, lam, everything(5000), budget=100)
         utility, _, demand = map(jnp.asarray, instance)
-        exact = plain(balance.select_pseudo_label(utility, jnp.asarray(labels), demand, lam, everything(5000), 100))
+        exact = plain(
+            balance.select_pseudo_label(utility, jnp.asarray(labels), demand, lam, everything(5000), budget=100)
+        )
         best = value_of(exact.indices, instance, lam)
         np.testing.assert_allclose(best, highs_lp(instance, lam, 100)[0], rtol=1e-9)
         assert selection.bound <= best and exact.bound <= best
@@ -434,8 +437,8 @@ class TestDegenerate:
     def test_rows_that_sum_to_three(self, family, lam):
         instance = generate(family, *TINY)
         instance = instance._replace(probs=3 * instance.probs)
-        selection = select_batch(*instance, lam, everything(1000), 20)
-        dual = solve_dual(*instance, lam, everything(1000), 20)
+        selection = select_batch(*instance, lam, everything(1000), budget=20)
+        dual = solve_dual(*instance, lam, everything(1000), budget=20)
         lp, _ = highs_lp(instance, lam, 20)
         allowed = 1e-5 * abs(lp) + slack(instance, dual.multipliers.astype(float), 20)
         assert lp - allowed <= selection.bound <= lp + 1e-9 * abs(lp)
@@ -493,7 +496,7 @@ class TestInvalid:
     def test_budget_below_one(self, function, budget):
         utility, probs, demand, available = small(11)
         with pytest.raises(ValueError, match=f"budget.*{budget}"):
-            function(utility, probs, demand, 0.5, jnp.asarray(available), budget)
+            function(utility, probs, demand, 0.5, jnp.asarray(available), budget=budget)
 
     @pytest.mark.parametrize("wrong", range(4), ids=["utility", "probs", "demand", "available"])
     def test_arrays_that_do_not_fit(self, wrong):
@@ -581,7 +584,7 @@ class TestProperties:
         values = {0: [], 2000: []}
         for seed, (num_swaps, found) in itertools.product(range(10), values.items()):
             instance = generate("B", *TINY, seed)
-            selection = select_batch(*instance, 2.0, everything(TINY[0]), TINY[-1], num_swaps=num_swaps)
+            selection = select_batch(*instance, 2.0, everything(TINY[0]), budget=TINY[-1], num_swaps=num_swaps)
             found.append(value_of(selection.indices, instance, 2.0))
         assert np.mean(values[2000]) < np.mean(values[0]) - 0.05
 
@@ -591,12 +594,12 @@ class TestProperties:
         """The sampled start and the first windows bound every batch as well, and more effort bounds it better."""
         for family in "AB":
             s, (rows, _, budget) = solved(family, shape, 0.5), shape
-            arguments = *s.instance, 0.5, everything(rows), budget
-            early = select_batch(*arguments, max_iterations=max_iterations)
+            arguments = *s.instance, 0.5, everything(rows)
+            early = select_batch(*arguments, budget=budget, max_iterations=max_iterations)
             assert_a_batch(early, np.ones(rows, bool), budget)
             assert early.bound <= s.lp + 1e-9 * abs(s.lp)
             assert early.bound <= s.selection.bound + s.slack
-            dual = solve_dual(*arguments, max_iterations=max_iterations)
+            dual = solve_dual(*arguments, budget=budget, max_iterations=max_iterations)
             assert dual.num_iterations <= max_iterations
 
 
@@ -605,7 +608,7 @@ def test_float64(family):
     rows, _, budget = TINY
     with jax.enable_x64(True):
         instance = float64(generate(family, *TINY))
-        selection = select_batch(*instance, 0.5, everything(rows), budget, tolerance=1e-8)
+        selection = select_batch(*instance, 0.5, everything(rows), budget=budget, tolerance=1e-8)
     lp, _ = highs_lp(instance, 0.5, budget)
     assert lp - 1e-6 * abs(lp) <= selection.bound <= lp + 1e-9 * abs(lp)
     value = value_of(selection.indices, instance, 0.5)
@@ -615,11 +618,11 @@ def test_float64(family):
 
 def test_one_compile_serves_other_arrays_and_settings():
     select(*small(0)[:3], 0.5, small(0)[3])
-    size = balance_lp._select_batch._cache_size()
+    size = _batch._select_batch._cache_size()
     for seed, lam in enumerate([0.1, 2.0, 0.0]):
         *arrays, available = small(seed)
         select(*arrays, lam, available, tolerance=10.0**-seed, max_iterations=seed, num_swaps=seed)
-    assert balance_lp._select_batch._cache_size() == size
+    assert _batch._select_batch._cache_size() == size
 
 
 GRID = np.array([0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0], np.float32)
@@ -630,9 +633,9 @@ def chosen(request):
     """A pool, what was chosen on it with its curve, and the batches of a vmap over the same lam."""
     rows, _, budget = TINY
     instance = generate(request.param, *TINY)
-    lam, curve = balance_lp.choose_lambda(*instance, everything(rows), budget, GRID)
+    lam, curve = balance_lp.choose_lambda(*instance, everything(rows), budget=budget, grid=GRID)
     lams = jnp.asarray([0, *GRID])
-    batches = jax.vmap(lambda x: balance_lp.select_batch(*instance, x, everything(rows), budget))(lams)
+    batches = jax.vmap(lambda x: balance_lp.select_batch(*instance, x, everything(rows), budget=budget))(lams)
     return instance, *plain((lam, curve, batches))
 
 
@@ -662,7 +665,7 @@ class TestChooseLambda:
         """The same batch where the gap is closed; elsewhere neither result contradicts the other's bound."""
         instance, _, curve, batches = chosen
         for i, lam in enumerate(curve.lam.tolist()):
-            single = select_batch(*instance, lam, everything(TINY[0]), TINY[-1])
+            single = select_batch(*instance, lam, everything(TINY[0]), budget=TINY[-1])
             values = [value_of(x, instance, lam) for x in (single.indices, batches.indices[i])]
             if single.objective - single.bound <= 1e-5 * abs(single.bound):
                 assert set(batches.indices[i].tolist()) == set(single.indices.tolist())
@@ -673,6 +676,6 @@ class TestChooseLambda:
     def test_order_of_the_grid_does_not_matter(self, chosen):
         instance, lam, curve, _ = chosen
         shuffled = np.random.default_rng(0).permutation(GRID)
-        again = plain(balance_lp.choose_lambda(*instance, everything(TINY[0]), TINY[-1], shuffled))
+        again = plain(balance_lp.choose_lambda(*instance, everything(TINY[0]), budget=TINY[-1], grid=shuffled))
         assert again[0] == lam
         assert_same(again[1], curve)

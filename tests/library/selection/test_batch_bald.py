@@ -31,7 +31,7 @@ def naive(prob_samples, size):
 
 def select(prob_samples, budget, key=KEY, available=None, **settings):
     available = np.ones(prob_samples.shape[1], bool) if available is None else available
-    return batch_bald.select(key, jnp.asarray(prob_samples, jnp.float32), available, budget, **settings)
+    return batch_bald.select(key, jnp.asarray(prob_samples, jnp.float32), available, budget=budget, **settings)
 
 
 def test_exact_for_four_picks():

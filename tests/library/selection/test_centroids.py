@@ -23,8 +23,9 @@ def test_against_loops(order, seed):
     given = utility if order == "ranked" else None
     for budget in (8, 40):
         expected = loops(*arrays, utility, budget, order)
-        indices, num_invalid = centroids.select(*arrays, given, num_classes=K, budget=budget, order=order)
-        assert indices.tolist() == expected + [-1] * (budget - len(expected)) and num_invalid == 0
+        batch = centroids.select(*arrays, budget=budget, num_classes=K, order=order, utility=given)
+        assert batch.indices.tolist() == expected + [-1] * (budget - len(expected)) and batch.num_invalid == 0
+        assert batch.num_selected == len(expected)
 
 
 def test_by_hand():
@@ -32,7 +33,7 @@ def test_by_hand():
     features = np.array([-1, 0, 1, 10, 4, 7, 6, -3], np.float32)[:, None]
     labels = np.array([0, 0, 0, 1, 0, 1, 1, 0])
     labelled = np.arange(8) < 4
-    indices, _ = centroids.select(features, labels, labelled, ~labelled, num_classes=2, budget=3)
+    indices = centroids.select(features, labels, labelled, ~labelled, budget=3, num_classes=2).indices
     assert indices.tolist() == [5, 6, 7]
 
 
@@ -44,18 +45,18 @@ def test_rows_that_are_not_finite(order):
     bad = [np.flatnonzero(available)[3], np.flatnonzero(labelled)[2]]
     spoilt[bad, 1] = np.nan
     given = utility if order == "ranked" else None
-    settings = {"num_classes": K, "budget": 6, "order": order}
-    indices, num_invalid = centroids.select(spoilt, labels, labelled, available, given, **settings)
+    settings = {"budget": 6, "num_classes": K, "order": order, "utility": given}
+    batch = centroids.select(spoilt, labels, labelled, available, **settings)
     fewer = ~np.isin(np.arange(50), bad)
-    expected, _ = centroids.select(features, labels, labelled & fewer, available & fewer, given, **settings)
-    assert num_invalid == 1 and indices.tolist() == expected.tolist()
+    expected = centroids.select(features, labels, labelled & fewer, available & fewer, **settings).indices
+    assert batch.num_invalid == 1 and batch.indices.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("order", ["centroid", "core"])
 def test_nothing_labelled(order):
     features, labels, _, _, _ = pool(2)
     nothing = np.zeros(50, bool)
-    indices, _ = centroids.select(features, labels, nothing, ~nothing, num_classes=K, budget=5, order=order)
+    indices = centroids.select(features, labels, nothing, ~nothing, budget=5, num_classes=K, order=order).indices
     assert indices[0] == np.argmax(np.linalg.norm(features - features.mean(axis=0), axis=1))
     assert len(set(indices.tolist())) == 5
 
@@ -64,4 +65,6 @@ def test_bad_settings_are_named():
     *arrays, utility = pool(0)
     for given, order in ((None, "nearest"), (None, "ranked"), (jnp.asarray(utility), "core")):
         with pytest.raises(ValueError, match=f"order must be one of centroid, core, ranked.*got '{order}'"):
-            centroids.select(*arrays, given, num_classes=K, budget=2, order=order)
+            centroids.select(*arrays, budget=2, num_classes=K, order=order, utility=given)
+    with pytest.raises(ValueError, match="budget must be at least 1, got 0"):
+        centroids.select(*arrays, budget=0, num_classes=K)

@@ -9,7 +9,7 @@ import oracles
 import pytest
 from sklearn.datasets import load_digits
 
-from alfamous_jax.selection import diversity
+from alfamous_jax.selection import _space, diversity
 
 N, H, K = 60, 5, 3
 KEY = jax.random.key(0)
@@ -30,27 +30,27 @@ class TestKCenter:
         for seed in range(5):
             features, labelled, available, _ = pool(seed, offset)
             picked, radius = oracles.farthest_first(features.astype(float), labelled, available, 12)
-            selection = diversity.k_center(features, labelled, available, 12)
+            selection = diversity.k_center(features, labelled, available, budget=12)
             np.testing.assert_array_equal(selection.indices, picked)
             np.testing.assert_allclose(selection.objective, radius, rtol=1e-3)
 
     def test_points_on_a_line(self):
         points, labelled = jnp.array([[0.0], [1], [5], [9], [10]]), jnp.arange(5) == 0
-        selection = diversity.k_center(points, labelled, ~labelled, 3)
+        selection = diversity.k_center(points, labelled, ~labelled, budget=3)
         np.testing.assert_array_equal(selection.indices, [4, 2, 1])
         assert selection.objective == 1.0 and selection.bound == 0.5 and selection.num_selected == 3
 
     def test_the_mean_is_no_centre(self):
         """With nothing labelled it serves for the first pick alone: 5 is the mean, and must be reachable later."""
         points, none = jnp.array([[0.0], [1], [5], [9], [10]]), jnp.zeros(5, bool)
-        selection = diversity.k_center(points, none, ~none, 3)
+        selection = diversity.k_center(points, none, ~none, budget=3)
         np.testing.assert_array_equal(selection.indices, [0, 4, 2])
 
     def test_bound_holds_for_the_best_centres(self):
         """No single choice of two more centres covers the pool within the bound."""
         features, labelled, available, _ = pool(6)
         features, labelled, available = features[:14], np.arange(14) < 2, np.arange(14) >= 2
-        selection = diversity.k_center(features, labelled, available, 2)
+        selection = diversity.k_center(features, labelled, available, budget=2)
         gaps = np.linalg.norm(features[:, None] - features[None], axis=-1)
         radii = [
             min(gaps[n, c] for c in (0, 1, i, j)) if n not in (i, j) else 0.0
@@ -66,9 +66,9 @@ class TestKCenter:
         rng = np.random.default_rng(7)
         features = rng.normal(size=(700, 8)).astype(np.float32)
         labelled = rng.random(700) < 0.6
-        assert labelled.sum() > 2 * diversity.BLOCK
+        assert labelled.sum() > 2 * _space.BLOCK
         picked, radius = oracles.farthest_first(features.astype(float), labelled, ~labelled, 3)
-        selection = diversity.k_center(features, labelled, ~labelled, 3)
+        selection = diversity.k_center(features, labelled, ~labelled, budget=3)
         np.testing.assert_array_equal(selection.indices, picked)
         np.testing.assert_allclose(selection.objective, radius, rtol=1e-4)
 
@@ -78,13 +78,13 @@ class TestKCenter:
         fewer = labelled & (np.arange(N) != lost)
         picked, _ = oracles.farthest_first(features.astype(float), fewer, available, 8)
         features[lost] = np.nan
-        np.testing.assert_array_equal(diversity.k_center(features, labelled, available, 8).indices, picked)
+        np.testing.assert_array_equal(diversity.k_center(features, labelled, available, budget=8).indices, picked)
 
     def test_digits(self):
         """A real pool: the radius falls with every pick, and the last is the distance of the next."""
         features = load_digits().data.astype(np.float32)[:600]
         labelled = np.arange(600) < 20
-        short, long = (diversity.k_center(features, labelled, ~labelled, size) for size in (20, 21))
+        short, long = (diversity.k_center(features, labelled, ~labelled, budget=size) for size in (20, 21))
         np.testing.assert_array_equal(short.indices, long.indices[:20])
         centres = np.concatenate([features[:20], features[np.asarray(short.indices)]])
         gap = np.linalg.norm(features[int(long.indices[20])] - centres, axis=1).min()
@@ -103,7 +103,7 @@ class TestKCenterBalanced:
             demand = np.array([6.0, 0.0, 2.5], np.float32)
             arrays = features.astype(float), labelled, available, 12, probs.astype(float), demand, lam
             picked, radius = oracles.farthest_first(*arrays)
-            selection = diversity.k_center_balanced(features, labelled, available, probs, demand, lam, 12)
+            selection = diversity.k_center_balanced(probs, demand, lam, features, labelled, available, budget=12)
             np.testing.assert_array_equal(selection.indices, picked)
             np.testing.assert_allclose(selection.objective, radius, rtol=1e-3)
 
@@ -113,7 +113,7 @@ class TestKCenterBalanced:
         demand = np.full(K, 4.0, np.float32)
         short = []
         for lam in (0.0, 100.0):
-            picks = diversity.k_center_balanced(features, labelled, available, probs, demand, lam, 12).indices
+            picks = diversity.k_center_balanced(probs, demand, lam, features, labelled, available, budget=12).indices
             short.append(np.abs(demand - probs[picks].sum(0)).sum())
         reachable = np.minimum(demand, probs[available].sum(0)).sum()
         assert short[1] == 2 * (12 - reachable) < short[0]
@@ -128,7 +128,7 @@ class TestBadge:
             features, _, available, rng = pool(seed)
             probs = rng.dirichlet(np.ones(K), N).astype(np.float32)
             embeddings = oracles.gradient_embeddings(probs.astype(float), features.astype(float))
-            selection = diversity.badge(KEY, probs, features, available, 2)
+            selection = diversity.badge(KEY, probs, features, available, budget=2)
             centres = embeddings[np.asarray(selection.indices)]
             squares = ((embeddings[available, None] - centres) ** 2).sum(-1).min(1)
             np.testing.assert_allclose(selection.objective, squares.sum(), rtol=1e-4)
@@ -137,14 +137,14 @@ class TestBadge:
 
     def test_hand_computed_distance(self):
         probs, features = jnp.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]]), jnp.array([[1.0, -2.0], [0.5, 1.0]])
-        selection = diversity.badge(KEY, probs, features, jnp.ones(2, bool), 1)
+        selection = diversity.badge(KEY, probs, features, jnp.ones(2, bool), budget=1)
         np.testing.assert_allclose(selection.objective, 0.595, rtol=1e-5)
 
     def test_second_pick_is_drawn_in_proportion_to_the_squared_distance(self):
         features, _, available, rng = pool(10)
         probs = rng.dirichlet(np.ones(K), N).astype(np.float32)
         embeddings = oracles.gradient_embeddings(probs.astype(float), features.astype(float))
-        pick = jax.vmap(lambda key: diversity.badge(key, probs, features, available, 2).indices)
+        pick = jax.vmap(lambda key: diversity.badge(key, probs, features, available, budget=2).indices)
         picks = np.asarray(pick(jax.random.split(KEY, 20_000)))
         assert len(set(picks[:, 0])) == 1
         squares = np.where(available, ((embeddings - embeddings[picks[0, 0]]) ** 2).sum(1), 0.0)
@@ -155,7 +155,7 @@ class TestBadge:
 
     def test_no_row_twice_even_where_all_embeddings_are_zero(self):
         certain = np.tile(np.array([1.0, 0.0], np.float32), (9, 1))
-        selection = diversity.badge(KEY, certain, np.ones((9, 2), np.float32), np.ones(9, bool), 9)
+        selection = diversity.badge(KEY, certain, np.ones((9, 2), np.float32), np.ones(9, bool), budget=9)
         assert sorted(selection.indices.tolist()) == list(range(9)) and selection.objective == 0
 
     def test_wide_embeddings_fit_in_memory(self):
@@ -172,6 +172,6 @@ class TestBadge:
 def test_budget_must_be_positive(budget):
     features, labelled, available, _ = pool(0)
     with pytest.raises(ValueError, match=f"budget must be at least 1, got {budget}"):
-        diversity.k_center(features, labelled, available, budget)
+        diversity.k_center(features, labelled, available, budget=budget)
     with pytest.raises(ValueError, match=f"budget must be at least 1, got {budget}"):
-        diversity.badge(KEY, features[:, :3], features, available, budget)
+        diversity.badge(KEY, features[:, :3], features, available, budget=budget)

@@ -1,5 +1,7 @@
 """Minority-class-oriented sampling against loops in float64, and the toys of its rules."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,10 +23,10 @@ def pool(seed, num=60, num_classes=4):
     order = rng.permutation(num)
     labelled, available = order < 20, order >= 23
     counts = np.bincount(labels[labelled], minlength=num_classes)
-    return probs, rng.normal(size=(num, 5)).astype(np.float32), labels, labelled, available, counts
+    return probs, counts, rng.normal(size=(num, 5)).astype(np.float32), labels, labelled, available
 
 
-def loops(probs, features, labels, labelled, available, counts, budget, within, rest):
+def loops(probs, counts, features, labels, labelled, available, budget, within, rest):
     """The rule row by row: slots, candidates, order."""
     features = features.astype(np.float64)
     top = np.sort(probs, axis=1)
@@ -59,13 +61,15 @@ def loops(probs, features, labels, labelled, available, counts, budget, within, 
 def test_against_loops(within, seed):
     """Budgets below the allowances, above them and above the pool."""
     arrays = pool(seed)
-    probs, available = arrays[0], arrays[4]
+    probs, counts, *_, available = arrays
+    lacked = int(minority.allowance(counts).sum())
     top = np.sort(probs, axis=1)
     for budget in (3, 12, 50):
         expected, num = loops(*arrays, budget, within, top[:, -2] - top[:, -1])
         picks = minority.select(KEY, *arrays, budget=budget, within=within, auxiliary="margin")
         count = min(budget, available.sum())
-        assert picks.num_selected == count and picks.num_minority == num and picks.num_invalid == 0
+        assert picks.num_selected == count and picks.num_invalid == 0
+        assert picks.objective == picks.bound == lacked - num
         assert picks.indices[:count].tolist() == expected and (picks.indices[count:] == -1).all()
 
 
@@ -79,8 +83,9 @@ def test_allowance():
 def one_hot_pool(predicted, counts):
     """Every row surely of a class, all available."""
     num = len(predicted)
-    arrays = np.eye(len(counts), dtype=np.float32)[predicted], np.arange(num, dtype=np.float32)[:, None]
-    return *arrays, np.zeros(num, int), np.zeros(num, bool), np.ones(num, bool), np.array(counts)
+    ranks = np.eye(len(counts), dtype=np.float32)[predicted], np.array(counts)
+    features = np.arange(num, dtype=np.float32)[:, None]
+    return *ranks, features, np.zeros(num, int), np.zeros(num, bool), np.ones(num, bool)
 
 
 @VARIANTS
@@ -88,7 +93,7 @@ def test_more_allowed_than_slots(within):
     """m = (2, 0, 0, 3) and four slots: classes 3, 0, 3, 0, which levels them."""
     predicted = np.array([0, 1, 2, 3] * 5)
     picks = minority.select(KEY, *one_hot_pool(predicted, [2, 8, 5, 1]), budget=4, within=within)
-    assert predicted[picks.indices].tolist() == [3, 0, 3, 0] and picks.num_minority == 4
+    assert predicted[picks.indices].tolist() == [3, 0, 3, 0] and picks.objective == 5 - 4
 
 
 def test_fewer_candidates_than_allowed():
@@ -97,9 +102,31 @@ def test_fewer_candidates_than_allowed():
     batches = []
     for within in minority.WITHIN:
         picks = minority.select(KEY, *one_hot_pool(predicted, [2, 8, 5, 1]), budget=5, within=within)
-        assert picks.num_minority == 1 and picks.num_selected == 5 and picks.indices[0] == 12
+        assert picks.objective == 5 - 1 and picks.num_selected == 5 and picks.indices[0] == 12
         batches.append(picks.indices.tolist())
     assert batches[0] == batches[1] == batches[2]
+
+
+@VARIANTS
+def test_no_batch_leaves_fewer_labels_lacking(within):
+    """All 56 batches of 3 of 8 rows: the objective is the least of them, as the closed form says."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        probs, features = rng.dirichlet(np.ones(3), 8).astype(np.float32), rng.normal(size=(8, 2)).astype(np.float32)
+        counts, available = rng.integers(0, 7, 3), rng.random(8) < 0.8
+        allowed, predicted = np.asarray(minority.allowance(counts)), probs.argmax(axis=1)
+
+        def lacking(rows, allowed=allowed, predicted=predicted):
+            return np.maximum(allowed - np.bincount(predicted[list(rows)], minlength=3), 0).sum()
+
+        rows = np.flatnonzero(available)
+        least = min(lacking(batch) for batch in itertools.combinations(rows, min(3, len(rows))))
+        within_reach = np.minimum(allowed, np.bincount(predicted[rows], minlength=3)).sum()
+        arrays = probs, counts, features, np.zeros(8, int), np.zeros(8, bool), available
+        picks = minority.select(KEY, *arrays, budget=3, within=within)
+        assert picks.objective == picks.bound == least == allowed.sum() - min(3, within_reach)
+        assert lacking(picks.indices[picks.indices >= 0]) == least
+        assert picks.objective.dtype == probs.dtype
 
 
 def test_the_random_auxiliary_follows_the_key():
@@ -111,12 +138,11 @@ def test_the_random_auxiliary_follows_the_key():
 @VARIANTS
 def test_rows_that_are_not_finite(within):
     """They are counted and passed over, labelled or not."""
-    probs, features, labels, labelled, available, counts = pool(1)
+    probs, counts, features, labels, labelled, available = pool(1)
     spoilt = features.copy()
     bad = np.flatnonzero(available)[[1, 5]]
     spoilt[bad, 2] = np.nan, np.inf
-    rest = labels, labelled, available, counts
-    picks = minority.select(KEY, probs, spoilt, *rest, budget=40, within=within)
+    picks = minority.select(KEY, probs, counts, spoilt, labels, labelled, available, budget=40, within=within)
     assert picks.num_invalid == 2 and not set(bad.tolist()) & set(picks.indices.tolist())
     assert picks.num_selected == available.sum() - 2
 
@@ -132,8 +158,8 @@ class TestDiversify:
     """Round robin over the classes of a source model."""
 
     def test_the_papers_order(self):
-        got = diversity.diversify(-jnp.arange(7.0), jnp.array([3, 3, 1, 3, 2, 1, 1]), jnp.ones(7, bool), 5)
-        assert got.tolist() == [0, 2, 4, 1, 5]
+        got = diversity.diversify(-jnp.arange(7.0), jnp.array([3, 3, 1, 3, 2, 1, 1]), jnp.ones(7, bool), budget=5)
+        assert got.indices.tolist() == [0, 2, 4, 1, 5]
 
     @pytest.mark.parametrize("seed", range(5))
     def test_against_the_passes_of_algorithm_1(self, seed):
@@ -148,12 +174,14 @@ class TestDiversify:
                     picks.append(int(i))
                     taken.add(groups[i])
         for budget in (1, 8, 40):
-            got = diversity.diversify(jnp.float32(utility), jnp.asarray(groups), jnp.asarray(available), budget)
-            assert got.tolist() == (picks + [-1] * 40)[:budget]
+            got = diversity.diversify(jnp.float32(utility), jnp.asarray(groups), jnp.asarray(available), budget=budget)
+            assert got.indices.tolist() == (picks + [-1] * 40)[:budget]
 
     def test_rows_that_are_not_finite(self):
         utility = jnp.array([jnp.nan, 1.0, jnp.inf, 0.5])
-        assert diversity.diversify(utility, jnp.array([0, 1, 2, 1]), jnp.ones(4, bool), 3).tolist() == [1, 3, -1]
+        available = jnp.array([True, True, True, True])
+        got = diversity.diversify(utility, jnp.array([0, 1, 2, 1]), available, budget=3)
+        assert got.indices.tolist() == [1, 3, -1] and got.num_selected == 2 and got.num_invalid == 2
 
 
 class TestTransfer:

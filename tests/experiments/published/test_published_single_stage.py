@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from alfamous_jax import metrics
-from experiments.published.single_stage import BUDGETS, CELLS, CLASSES, INDUCED, load_accuracy, load_found
+from experiments.published.minority import INDUCED
+from experiments.published.single_stage import BUDGETS, CELLS, CLASSES, load_accuracy, load_found
 
 PLAIN = ["random", "ent-inv-div", "ls-inv-div", "kcenter"]
 ENSEMBLES = ["random", "ent-inv-div", "ent-inv-div+ens", "ls-inv-div", "ls-inv-div+ens", "kcenter", "kcenter+ens"]

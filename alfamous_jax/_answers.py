@@ -1,0 +1,48 @@
+"""Answers to a query taken down: which of them are labels, and what they change of a pool's masks and counts.
+
+An answer below 0 or above K - 1 says that the row was skipped: it leaves the pool and changes nothing else.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core import collectives
+
+
+def usable(indices: jax.Array, answers: jax.Array, num_classes: int) -> jax.Array:
+    """Which answers are labels.
+
+    Args:
+      indices: rows asked for [n]; -1 is padding.
+      answers: their classes [n].
+      num_classes: K.
+
+    Returns:
+      mask [n].
+    """
+    return (indices >= 0) & (answers >= 0) & (answers < num_classes)
+
+
+def take_down(
+    available: jax.Array,
+    counts: jax.Array,
+    indices: jax.Array,
+    answers: jax.Array,
+    axis_name: str | None,
+) -> tuple[jax.Array, jax.Array]:
+    """Availability and counts once the answers are known; padding is sent out of range and dropped.
+
+    Args:
+      available: rows that may be queried [N], before.
+      counts: labels known of each class [K], before.
+      indices: rows asked for [n]; -1 is padding.
+      answers: their classes [n].
+      axis_name: inside `shard_map`, the mesh axis that the rows of the pool are split over.
+
+    Returns:
+      available [N], without the rows asked for, and counts [K], with their labels.
+    """
+    num_classes = counts.shape[0]
+    gone = collectives.places(indices, available.shape[0], axis_name)
+    counted = jnp.where(usable(indices, answers, num_classes), answers, num_classes)
+    return available.at[gone].set(False, mode="drop"), counts.at[counted].add(1, mode="drop")

@@ -1,0 +1,118 @@
+"""The places where a data set may lie, and its arrays as they stand there.
+
+A name of the registry is looked for in this order: packaged; an `.npz` file in the data directory; the text
+files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
+its path, or by its stem if it lies in the data directory.
+
+A pool that is larger than memory is a folder, named by its path with a `/` at the end, of x_train.npy, y_train.npy,
+x_test.npy and y_test.npy. The rows of x_train stay in their file and are read where they are used; they are neither
+searched for NaN nor scaled unless asked for, as both would read all of them.
+"""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+
+from alfamous_jax.datasets import npz
+from alfamous_jax.datasets.registry import SOURCES, Source
+
+PACKAGED = ("letter",)
+DATA_DIR = "ALFAMOUS_DATA_DIR"
+PARTS = ("x_train", "y_train", "x_test", "y_test")
+Arrays = dict[str, np.ndarray]
+
+
+def registered(name: str, source: Source, folder: pathlib.Path | None) -> tuple[str, Arrays]:
+    """Where a data set of the registry was found, and its arrays.
+
+    Args:
+      name: a key of `registry.SOURCES`.
+      source: what stands under it.
+      folder: the data directory, if there is one.
+
+    Returns:
+      the place, for messages, and name -> array. FileNotFoundError says what to put where.
+    """
+    if name in PACKAGED:
+        path = pathlib.Path(__file__).with_name(f"{name}.npz")
+        return str(path), npz.read(path)
+    files = " or ".join(f"{stem}.npz" for stem in source.files)
+    tried = [f"{files} in the folder {DATA_DIR} names ({folder or 'not set'})"]
+    if folder:
+        for path in (folder / f"{stem}.npz" for stem in source.files):
+            if path.is_file():
+                return str(path), npz.read(path)
+    if source.ucr:
+        tried.append(f"{source.ucr}/{source.ucr}_TRAIN.tsv and _TEST.tsv of the UCR archive there")
+        if folder and (folder / source.ucr).is_dir():
+            return str(folder / source.ucr), _read_ucr(folder / source.ucr, source.ucr)
+    if source.tfds:
+        tried.append("tensorflow-datasets (pip install 'alfamous-jax[data]'), which downloads it")
+        if importlib.util.find_spec("tensorflow_datasets"):
+            return f"tensorflow-datasets {source.tfds}", _read_tfds(source.tfds)
+    raise FileNotFoundError(f"dataset: {name!r} was not found; looked for {'; '.join(tried)}")
+
+
+def own(name: str, folder: pathlib.Path | None) -> tuple[str, Arrays]:
+    """Where a data set of somebody's own lies, and its arrays.
+
+    Args:
+      name: a path ending in `.npz`; the stem of such a file in the data directory; a folder ending in `/`.
+      folder: the data directory, if there is one.
+
+    Returns:
+      the place, for messages, and name -> array. FileNotFoundError says what to put where.
+    """
+    if name.endswith("/"):
+        return name, _map_folder(pathlib.Path(name))
+    if name.endswith(".npz"):
+        path = pathlib.Path(name)
+        if not path.exists():
+            raise FileNotFoundError(f"dataset: no file {path}")
+        return str(path), npz.read(path)
+    if not folder:
+        raise FileNotFoundError(
+            f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}); "
+            f"set {DATA_DIR} to a folder that holds {name}.npz, or give the path of an .npz file"
+        )
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}), nor a file {path}")
+    return str(path), npz.read(path)
+
+
+def _read_ucr(folder: pathlib.Path, name: str) -> Arrays:
+    """A label and a series in each line, separated by tabs or blanks; labels are numbered in rising order."""
+    parts: Arrays = {}
+    for kind in ("train", "test"):
+        path = next((p for p in folder.glob(f"{name}_{kind.upper()}.*") if p.suffix in (".tsv", ".txt")), None)
+        if path is None:
+            raise FileNotFoundError(f"dataset: no file {folder / name}_{kind.upper()}.tsv")
+        try:
+            table = np.loadtxt(path, dtype=np.float32, ndmin=2)
+        except ValueError as error:
+            raise ValueError(f"{path}: not a table of numbers ({error})") from error
+        parts[f"x_{kind}"], parts[f"y_{kind}"] = table[:, 1:], table[:, 0]
+    labels = np.unique(np.concatenate([parts["y_train"], parts["y_test"]]))
+    return parts | {key: np.searchsorted(labels, parts[key]) for key in ("y_train", "y_test")}
+
+
+def _read_tfds(name: str) -> Arrays:
+    import tensorflow_datasets
+
+    parts: Arrays = {}
+    for kind in ("train", "test"):
+        rows = list(tensorflow_datasets.data_source(name, split=kind))
+        parts[f"x_{kind}"] = np.stack([row["image"] for row in rows])
+        parts[f"y_{kind}"] = np.array([row["label"] for row in rows])
+    return parts
+
+
+def _map_folder(folder: pathlib.Path) -> Arrays:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"dataset: no folder {folder}")
+    try:
+        return {part: npz.read_array(folder / f"{part}.npy", mapped=part == "x_train") for part in PARTS}
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"dataset: {error}") from None

@@ -1,0 +1,67 @@
+"""Everything that is checked of a config before anything is written: fields, values, strategies, network, data."""
+
+from collections.abc import Mapping
+
+from ml_collections import FrozenConfigDict
+
+from alfamous_jax.autoencoders.stage_vae import MEASURES
+from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
+from alfamous_jax.datasets import Dataset
+from alfamous_jax.datasets.pools import PROFILES, SCALINGS
+from alfamous_jax.networks.train import OPTIMIZERS
+from experiments.learning import methods, problem
+from experiments.learning.schemes import AUGMENTATIONS
+from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
+
+# Fields whose values stand where they are used.
+OWNED: tuple[Rule, ...] = (
+    one_of("optimizer", OPTIMIZERS),
+    one_of("scaling", ("auto", *SCALINGS)),
+    one_of("backbone", tuple(problem.BACKBONES), dotted=True),
+    one_of("head", problem.HEADS),
+    one_of("augment", AUGMENTATIONS),
+    one_of("profile", PROFILES),
+    one_of("pool_dtype", ("float32", "bfloat16")),
+    one_of("vabal.constraint", tuple(MEASURES)),
+    one_of("vabal.likelihood", tuple(LIKELIHOODS)),
+    one_of("vabal.prior_from", PRIORS),
+)
+
+
+def check(config: Mapping) -> None:
+    """Refuses a config with a bad field, or with strategies that it cannot be run with.
+
+    Raises:
+      ValueError: names the field, the value and what was expected.
+    """
+    check_config(config, *OWNED)
+    methods.check(config)
+
+
+def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Dataset:
+    """Reads what a config names, and refuses a network or a budget that does not fit it.
+
+    Args:
+      config: checked; `initial`, `cycles` and `budget` say how many rows a run labels.
+      frozen: the config to read by.
+      seeds: of the run.
+
+    Returns:
+      the data set.
+
+    Raises:
+      ValueError, FileNotFoundError: names the field, the value and what was expected.
+    """
+    dataset = problem.load_dataset(frozen)
+    check_inputs(config, dataset.x_train.shape[1:])
+    problem.check_backbone(frozen)
+    if config["source"]:
+        problem.load_source(frozen)
+    check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
+    return dataset
+
+
+def facts(dataset: Dataset) -> dict[str, object]:
+    """What `environment.json` says of a data set."""
+    num_rows = len(dataset.y_train) + len(dataset.y_test)
+    return {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}

@@ -1,0 +1,85 @@
+"""VaB-AL: the probability of a mistake, by an autoencoder of the classifier's stages trained anew in every cycle."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import laplace
+from alfamous_jax.autoencoders import stage_vae, vabal
+from alfamous_jax.core.contract import Selection
+from experiments.learning.methods._method import Method, balanced_batch
+from experiments.learning.view import View
+from experiments.plan.strategies import Strategy
+
+# The terms of Table 1, the constraints of Table 2, and what the authors' code does.
+TERMS, CONSTRAINTS, AUTHORS = ("likelihood", "prior", "difficulty"), ("absolute", "sigmoid"), "authors"
+OPTIONS = (*TERMS, *CONSTRAINTS, AUTHORS)
+
+
+class Settings(NamedTuple):
+    """The paper's, but for what a config or an ablation sets; static."""
+
+    budget: int
+    training: stage_vae.Training = stage_vae.Training()
+    scoring: vabal.Scoring = vabal.Scoring()
+    constraint: str = "square"
+    batch_norm: bool = False
+    kl_weight: float = 1.0
+
+
+def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
+    """`config.vabal`, and what the option after @ changes of it."""
+    fields, form = config["vabal"], strategy.option
+    training = stage_vae.Training(**{name: fields[name] for name in stage_vae.Training._fields})
+    scoring = vabal.Scoring(**{name: fields[name] for name in vabal.Scoring._fields if name in fields})
+    own = Settings(config["budget"], training, scoring, fields["constraint"], fields["batch_norm"], fields["kl_weight"])
+    if form in CONSTRAINTS:
+        return own._replace(constraint=form)
+    if form in TERMS:
+        return own._replace(scoring=scoring._replace(use_prior=form == "prior", use_difficulty=form == "difficulty"))
+    if form == AUTHORS:
+        return Settings(
+            config["budget"],
+            training=training._replace(learning_rate=0.01, milestones=(16,)),
+            scoring=scoring._replace(use_difficulty=False, likelihood="loss", prior_from="available"),
+            batch_norm=True,
+        )
+    return own
+
+
+def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
+    """Trains the autoencoder on the pool and scores its rows."""
+    assert view.stages is not None
+    logits, variance = laplace.predict(view.posterior, view.phi)
+    how = settings
+    model = stage_vae.StageVAE(view.counts.shape[0], len(view.stages), how.constraint, how.batch_norm, how.kl_weight)
+    fit_key, key = jax.random.split(key)
+    predicted = jnp.argmax(logits, axis=-1)
+    models, _ = stage_vae.fit(fit_key, view.stages, predicted, view.available, model=model, training=how.training)
+    rows = view.labels, view.labelled, view.available
+    utilities, _ = vabal.utility(key, models, view.stages, *rows, model=model, scoring=how.scoring)
+    return balanced_batch(utilities, laplace.mean_field(logits, variance), view, lam, how.budget)
+
+
+def check(config: Mapping, strategy: Strategy) -> None:
+    """The option is one of the ablations."""
+    if strategy.option and strategy.option not in OPTIONS:
+        raise ValueError(f"{str(strategy)!r}: after @ comes one of {', '.join(OPTIONS)}")
+
+
+METHOD = Method(
+    bases={
+        "vabal": "VaB-AL on the last four stages of the backbone, `config.vabal`; `vabal@likelihood`, `@prior`, "
+        "`@difficulty` have one term of its score alone with the likelihood, `@absolute` and `@sigmoid` another "
+        "constraint on the latent, `@authors` what its authors' code does"
+    },
+    pick=pick,
+    settings=settings,
+    check=check,
+    forms=("", "cb"),
+    options=", ".join(OPTIONS),
+    needs=("stages",),
+    draws="training",
+)

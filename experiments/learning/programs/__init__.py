@@ -1,0 +1,73 @@
+"""The compiled steps of a cycle: train, evaluate, query; one compilation each for a whole run."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+from ml_collections import FrozenConfigDict
+
+from experiments.learning import split_pool
+from experiments.learning.programs._setup import Labelled, setup_of
+from experiments.learning.programs.query import Query, choose_lambda, query
+from experiments.learning.programs.train import Scores, cross_validate, evaluate, train
+from experiments.plan.strategies import Strategy
+
+__all__ = ["Labelled", "Programs", "Query", "Scores", "build_programs"]
+
+AXES: list[Any] = [None, 0, 0, None]  # pool and indices have an axis of lanes, neither data nor the number has
+KNOWN = Labelled(*AXES)
+Step = Callable[..., Any]
+
+
+class Programs(NamedTuple):
+    """Jitted steps over all lanes of a group."""
+
+    train: Step  # (key, start, Labelled) -> variables, loss
+    evaluate: Step  # (variables, data, counts) -> Scores
+    query: Step  # (key, variables, Labelled, available, counts, lam) -> Query
+    choose_lambda: Step  # (key, variables, Labelled, available, counts) -> lam, Curve; once, for lam "auto"
+    cross_validate: Step  # (key, start, Labelled) -> accuracy; used by lanes that may switch
+
+
+@lru_cache
+def build_programs(config: FrozenConfigDict, strategy: Strategy, num_lanes: int) -> Programs:
+    """Jits the steps of a cycle.
+
+    Args:
+      config: the experiment.
+      strategy: of `Strategy.program`, so that those which differ in lam alone share a compilation; its scheme is not
+        "switch".
+      num_lanes: G.
+
+    Returns:
+      the steps.
+    """
+    setup = setup_of(config, strategy)
+    lanewise = partial(_lanewise, num_lanes=num_lanes, split=setup.axis_name is not None)
+    return Programs(
+        train=lanewise(partial(train, setup), (0, 0, KNOWN)),
+        evaluate=lanewise(partial(evaluate, setup), (0, None, 0)),
+        query=lanewise(partial(query, setup), (0, 0, KNOWN, 0, 0, 0)),
+        choose_lambda=lanewise(partial(choose_lambda, setup), (0, 0, KNOWN, 0, 0)),
+        cross_validate=lanewise(partial(cross_validate, setup), (0, 0, KNOWN)),
+    )
+
+
+def _lanewise(function: Step, in_axes: tuple[Any, ...], num_lanes: int, split: bool) -> Step:
+    """Maps over lanes. One lane alone goes without `vmap`: products with a batch axis of one are slower on a CPU."""
+    if num_lanes > 1:
+        return jax.jit(jax.vmap(function, in_axes))
+
+    def alone(*args: Any) -> Any:
+        one = [_first(arg, axis) for arg, axis in zip(args, in_axes, strict=True)]
+        return jax.tree.map(lambda x: x[None], function(*one))
+
+    return split_pool.over_devices(alone) if split else jax.jit(alone)
+
+
+def _first(arg: Any, axis: Any) -> Any:
+    """The only lane of an argument."""
+    if isinstance(axis, Labelled):
+        return Labelled(*map(_first, arg, axis))
+    return arg if axis is None else jax.tree.map(lambda x: x[0], arg)

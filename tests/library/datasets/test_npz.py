@@ -1,0 +1,141 @@
+"""Arrays out of files, and one line for each kind of damage."""
+
+import io
+import pathlib
+import zipfile
+
+import numpy as np
+import pytest
+
+from alfamous_jax.datasets import npz
+
+ARRAYS = {"x": np.arange(600.0).reshape(200, 3), "names/y": np.arange(200), "text": np.array(["a", "bc"])}
+
+
+def as_npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def header(shape, dtype="<f8"):
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def as_npz(**arrays):
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def archive(content, member="x.npy", **settings):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", **settings) as written:
+        written.writestr(member, content)
+    return file.getvalue()
+
+
+def overwritten(content, start):
+    return content[:start] + b"\xff" * 20 + content[start + 20 :]
+
+
+def with_unknown_compression(content):
+    """The method in both headers of the one member set to a number that nobody uses."""
+    central = content.index(b"PK\x01\x02")
+    changed = bytearray(content)
+    changed[8:10] = changed[central + 10 : central + 12] = b"\x63\x00"
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_come_back_as_they_were(tmp_path, save):
+    save(tmp_path / "a.npz", **ARRAYS)
+    for path in (tmp_path / "a.npz", str(tmp_path / "a.npz")):
+        found = npz.read(path)
+        assert list(found) == list(ARRAYS)
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(found[name], array)
+            assert found[name].dtype == array.dtype
+
+
+def test_what_is_no_array_is_passed_over(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.arange(3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("licence.txt", "free")
+    assert list(npz.read(path)) == ["x"]
+
+
+DAMAGED = {
+    "empty": (b"", "(it is empty)"),
+    "text": (b"1,2,3\n", "(it is no zip archive)"),
+    "begins like an archive": (b"PK\x03\x04 not a zip", "(it is cut off or damaged)"),
+    "cut off": (as_npz(**ARRAYS)[:-30], "(it is cut off or damaged)"),
+    "half": (as_npz(**ARRAYS)[:300], "(it is cut off or damaged)"),
+    "one array": (as_npy(ARRAYS["x"]), "(it is a single array, an .npy file under another name)"),
+    "compressed bytes": (overwritten(as_npz(**ARRAYS), 100), "(x: "),
+    "stored bytes": (overwritten(archive(as_npy(ARRAYS["x"])), 400), "(x: Bad CRC-32 for file 'x.npy')"),
+    "compression": (with_unknown_compression(archive(as_npy(ARRAYS["x"]))), "(x: That compression method is not"),
+    "objects": (as_npz(x=np.array([{}, None], dtype=object)), "(x: Object arrays cannot be loaded when allow_pickle="),
+    "no array": (archive(b"no array"), "(x: the magic string is not correct"),
+    "no header": (archive(as_npy(ARRAYS["x"])[:20]), "(x: EOF: "),
+    "fewer rows": (archive(as_npy(ARRAYS["x"])[:-8]), "(x: "),
+    "more rows": (
+        archive(as_npy(ARRAYS["x"]) + b"0"),
+        "(x: it goes on after the 4800 bytes of float64 (200, 3) in its",
+    ),
+    "rows beyond memory": (archive(header((10**13, 3)) + b"0"), "(x: "),
+    "rows beyond integers": (archive(header((10**30, 3)) + b"0"), "(x: Python int too large"),
+}
+
+
+@pytest.mark.parametrize("content, reason", DAMAGED.values(), ids=DAMAGED)
+def test_damage_is_one_line_that_names_file_and_array(tmp_path, content, reason):
+    path = tmp_path / "bad.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError) as caught:
+        npz.read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: not a readable .npz file of plain arrays {reason}") and "\n" not in message
+
+
+def refuse(*args, **settings):
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("read, kind", [(npz.read, ".npz"), (npz.read_array, ".npy")])
+def test_places_that_cannot_be_read(tmp_path, monkeypatch, read, kind):
+    with pytest.raises(FileNotFoundError, match=f"^no file {tmp_path}/none$"):
+        read(tmp_path / "none")
+    with pytest.raises(ValueError, match=rf"^{tmp_path}: not a readable {kind} file .* \(it is a folder\)$"):
+        read(tmp_path)
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
+    with pytest.raises(ValueError, match=rf"^{tmp_path}: not a readable {kind} file .* \(no permission to read it\)$"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_single_arrays(tmp_path, mapped):
+    path = tmp_path / "x.npy"
+    np.save(path, ARRAYS["x"])
+    found = npz.read_array(path, mapped=mapped)
+    np.testing.assert_array_equal(found, ARRAYS["x"])
+    assert isinstance(found, np.memmap) == mapped
+    with pytest.raises(FileNotFoundError, match="no file .*none.npy"):
+        npz.read_array(tmp_path / "none.npy", mapped=mapped)
+    for content in (
+        b"",
+        b"text",
+        as_npz(**ARRAYS),
+        as_npy(ARRAYS["x"])[:-8],
+        as_npy(np.array([{}, None], dtype=object)),
+        header((10**14,)),
+        header((10**30,)),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError) as caught:
+            npz.read_array(path, mapped=mapped)
+        message = str(caught.value)
+        assert message.startswith(f"{path}: not a readable .npy file of a plain array (") and "\n" not in message
