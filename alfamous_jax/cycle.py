@@ -183,8 +183,11 @@ def run(
     Returns:
       the state after the last label and what was picked.
     """
-    settings = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
-    return acquire(key, init(posterior, phi, available, counts), phi, labels, lam=lam, **settings)
+    how = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
+    end: tuple[PoolState, CycleInfo] = acquire(
+        key, init(posterior, phi, available, counts), phi, labels, lam=lam, **how
+    )
+    return end
 
 
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))

@@ -98,7 +98,8 @@ def _init(mean: jax.Array, covariance: jax.Array, phi: jax.Array, available: jax
 
 def _query(*arrays: jax.Array, num: int, utility: str) -> jax.Array:
     *state, lam = arrays
-    return cycle.query(_state(state), jax.random.key(0), utility=utility, lam=lam, num=num)[0]
+    indices: jax.Array = cycle.query(_state(state), jax.random.key(0), utility=utility, lam=lam, num=num)[0]
+    return indices
 
 
 def _update(*arrays: jax.Array) -> Arrays:

@@ -31,7 +31,8 @@ def gather(x: Tree, axis_name: str | None) -> Tree:
 def first(x: Tree, axis_name: str | None) -> Tree:
     """The first device's values on all of them, leaf by leaf: what was computed alike is then alike to the bit."""
     here = jax.lax.axis_index(axis_name) == 0 if axis_name is not None else True
-    return psum(jax.tree.map(lambda leaf: jnp.where(here, leaf, jnp.zeros_like(leaf)), x), axis_name)
+    mine: Tree = jax.tree.map(lambda leaf: jnp.where(here, leaf, jnp.zeros_like(leaf)), x)
+    return psum(mine, axis_name)
 
 
 def num_rows(size: int, axis_name: str | None) -> int:
@@ -69,9 +70,8 @@ def take(arrays: Tree, rows: jax.Array, axis_name: str | None) -> Tree:
         mine = (place < len(x)).reshape(rows.shape + (1,) * (x.ndim - 1))
         return jnp.where(mine, x[jnp.minimum(place, len(x) - 1)], jnp.zeros((), x.dtype))
 
-    if axis_name is None:
-        return jax.tree.map(lambda x: x[rows], arrays)
-    return jax.lax.psum(jax.tree.map(masked, arrays), axis_name)
+    taken: Tree = jax.tree.map((lambda x: x[rows]) if axis_name is None else masked, arrays)
+    return psum(taken, axis_name)
 
 
 def draw(sample: Callable[[int], jax.Array], size: int, axis_name: str | None) -> jax.Array:

@@ -39,7 +39,7 @@ def split_rows(
         raise ValueError(f"{source} holds a single number, not rows")
     num_rows, num_devices = len(stored if rows is None else rows), mesh.shape[axis_name]
     size = -(-num_rows // num_devices) * num_devices
-    sharding = NamedSharding(mesh, PartitionSpec(axis_name))  # type: ignore[no-untyped-call]  # JAX leaves it bare
+    sharding = NamedSharding(mesh, PartitionSpec(axis_name))
     dtype = dtype or jax.dtypes.canonicalize_dtype(stored.dtype)
 
     def share(index: Any) -> np.ndarray:

@@ -68,7 +68,9 @@ def squares_to_labelled(
         return jnp.minimum(nearest, jnp.min(jnp.where(counted, squares_to(space, points), jnp.inf), axis=1))
 
     num_blocks = collectives.pmax(-(-count // block), axis_name)
-    return jax.lax.fori_loop(0, num_blocks, compare, jnp.full_like(space.squares, jnp.inf))
+    start = jnp.full_like(space.squares, jnp.inf)
+    squares: jax.Array = jax.lax.fori_loop(0, num_blocks, compare, start)
+    return squares
 
 
 def zero_at(index: jax.Array, squares: jax.Array, axis_name: str | None) -> jax.Array:

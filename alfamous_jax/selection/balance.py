@@ -131,7 +131,7 @@ def select_greedy(
         a negative probability only count as invalid.
     """
     check_shapes(utility, probs, demand, available, budget)
-    selection = _select_greedy(utility, probs, demand, lam, available, budget)
+    selection: Selection = _select_greedy(utility, probs, demand, lam, available, budget)
     refuse_negative(selection, probs, lam, available)
     return selection
 
@@ -202,7 +202,9 @@ def select_pseudo_label(
     chex.assert_equal_shape([utility, predicted, available])
     check_budget(budget)
     refuse_negative_lam(lam)
-    return _select_pseudo_label(utility, predicted, demand, lam, available, budget, demand.shape[0])
+    num_classes = demand.shape[0]
+    selection: Selection = _select_pseudo_label(utility, predicted, demand, lam, available, budget, num_classes)
+    return selection
 
 
 @partial(jax.jit, static_argnames="budget")

@@ -93,7 +93,8 @@ def _gain(joint: _Joint, rows: _Rows) -> jax.Array:
         return total + dot(jnp.sum(entr(predicted), axis=1), mass)
 
     noise = dot(rows.noise, dot(joint.mass, joint.weights))
-    return jax.lax.fori_loop(0, -(-joint.live // BLOCK), add, -noise)
+    gained: jax.Array = jax.lax.fori_loop(0, -(-joint.live // BLOCK), add, -noise)
+    return gained
 
 
 def _extend(key: jax.Array, limit: int, joint: _Joint, row: _Rows) -> _Joint:

@@ -36,7 +36,7 @@ def measure(args, repeats: int = 3) -> dict[str, dict]:
     posterior, phi, labels, available, counts = pool(args)
     state = cycle.init(posterior, phi, available, counts)
     artefact = exported.export_step("run", args.features, args.classes, num=args.budget)
-    found: dict[str, dict] = {}
+    found: dict[str, list] = {}
     with tempfile.TemporaryDirectory() as folder:
         (pathlib.Path(folder) / "run.bin").write_bytes(artefact)
         arrays = (*state.posterior, *state[1:], phi, labels)

@@ -27,7 +27,8 @@ def collectives(text: str) -> Iterator[Collective]:
     for line in text.splitlines():
         if found := COLLECTIVE.search(line):
             shapes = tuple(re.findall(r"(\w+)\[([\d,]*)\]", found[1]))
-            yield Collective(found[2], shapes, re.search(r'op_name="([^"]*)"', line)[1])
+            name = re.search(r'op_name="([^"]*)"', line)
+            yield Collective(found[2], shapes, name[1] if name else "")
 
 
 def in_loops(text: str) -> list[Collective]:

@@ -19,6 +19,7 @@ import pathlib
 import socket
 import subprocess
 import sys
+from typing import Any
 
 from experiments.store import files
 from experiments.store.environment import environment
@@ -128,13 +129,14 @@ def draw(result: dict, path: pathlib.Path) -> None:
         xlabel="devices, each with the same number of rows", ylabel="milliseconds a label", title="Weak scaling"
     )
     devices = [row["devices"] for row in rows]
-    for field, style, label in (
+    curves: tuple[tuple[str, dict[str, Any], str], ...] = (
         ("label_s", {"marker": "o", "color": "#0072B2"}, "measured, one process"),
         ("model_s", {"linestyle": "--", "color": "#000000"}, "model"),
         ("one_device_s", {"marker": "s", "color": "#E69F00", "linestyle": ":"}, "one device with all the rows"),
         ("fixed_s", {"marker": "^", "color": "#009E73"}, "a pool of 8 rows a device"),
-    ):
-        axes.plot(devices, [1e3 * row[field] for row in rows], **{**style, "label": label})
+    )
+    for field, style, label in curves:
+        axes.plot(devices, [1e3 * row[field] for row in rows], label=label, **style)
     axes.plot([two["devices"]], [1e3 * two["label_s"]], "D", color="#D55E00", label="measured, two processes")
     axes.set_xscale("log", base=2)
     axes.set_xticks(devices, [str(count) for count in devices])

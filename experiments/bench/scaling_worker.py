@@ -48,7 +48,8 @@ def main() -> None:
     )
 
     alone = jax.device_count() == 1
-    pool: Any = cycle.PoolState(*(sharding.spec for sharding in (whole, split, split, split, whole)))
+    specs: list[Any] = [sharding.spec for sharding in (whole, split, split, split, whole)]
+    pool = cycle.PoolState(*specs)
     run = partial(cycle.acquire, lam=0.1, budget=settings["budget"], axis_name=None if alone else AXIS)
 
     def score(posterior, phi):

@@ -11,6 +11,8 @@ from experiments.conformance.trial import trial_of
 from experiments.learning import methods
 from experiments.plan.strategies import parse
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 BATCHES = ("us", "margin", "entropy", "bald", "bald-mc", "vaal", "vabal")  # by linear programming
 SLOW = ("vmap_equals_a_loop", "float64_picks_the_same")

@@ -14,6 +14,8 @@ from configs.letter import get_config
 from experiments.plan.dotted import resolve
 from experiments.run import run
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {"epochs": 2, "num_features": 16, "initial": 12, "budget": 4, "cycles": 2, "seeds": 1, "workers": 1}
 OWN = {"dataset": "mine:load", "backbone": "mine:Net", "num_classes": 3, "test_rows": 300}

@@ -30,6 +30,8 @@ from experiments.plan.work import groups
 from experiments.published import alfamous
 from experiments.run import run
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = {"epochs": 2, "width": 8, "depth": 1, "num_features": 16, "bald_samples": 4, "initial": 26, "budget": 4}
 TINY |= {"cycles": 2, "seeds": 2, "strategies": ("us", "us-alfamous")}

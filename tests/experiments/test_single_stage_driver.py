@@ -10,6 +10,8 @@ from configs.single_stage import get_config
 from experiments import single_stage
 from experiments.plan.choices import Choice, parse
 
+pytestmark = pytest.mark.slow
+
 K = 3
 
 

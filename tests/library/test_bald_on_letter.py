@@ -12,6 +12,8 @@ from alfamous_jax.networks import train
 from alfamous_jax.networks.mlp import ResidualMLP
 from alfamous_jax.networks.sngp import SNGP, head_mean
 
+pytestmark = pytest.mark.slow
+
 ROWS, CLASSES = 1500, 26
 
 

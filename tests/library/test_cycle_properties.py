@@ -8,6 +8,8 @@ from pools import KEY, UTILITIES, N, assert_trees_close, problem
 
 from alfamous_jax import cycle, laplace
 
+pytestmark = pytest.mark.slow
+
 DETERMINISTIC = ["least_confidence", "margin", "entropy", "bald"]
 
 

@@ -10,6 +10,8 @@ from pools import D, K, N, problem
 
 from alfamous_jax import cycle, exported
 
+pytestmark = pytest.mark.slow
+
 SERVE = """
 import sys
 sys.modules["alfamous_jax"] = None  # the artefacts are read without this package

@@ -14,6 +14,8 @@ from sharded_cycle import BUDGET, D, K, N, problems
 
 from alfamous_jax.datasets import split_rows
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 BYTES = {"f32": 4, "s32": 4, "pred": 1}
 
@@ -78,7 +80,8 @@ class TestHardPools:
     def test_invalid_rows_are_counted_over_all_devices(self, output, name):
         name, case = (name.split() + [""])[:2]
         leaves = self.leaves(output, name, f"mixed {case}".strip())
-        assert leaves[-2:] == [BUDGET, 2] and not set(indices_of(leaves)) & {3, 45}
+        assert leaves[1:3] == [BUDGET, 2]  # num_selected, num_invalid
+        assert not set(indices_of(leaves)) & {3, 45}
 
     @pytest.mark.parametrize("name", ["least_confidence False", "margin False", "bald False", "minibatch"])
     def test_equal_rows_of_two_devices_go_by_their_number(self, output, name):

@@ -69,7 +69,7 @@ def select_batch(
         a negative probability only count as invalid.
     """
     contract.check_shapes(utility, probs, demand, available, budget)
-    selection = _select_batch(
+    selection: Selection = _select_batch(
         utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name
     )
     contract.refuse_negative(selection, probs, lam, available)

@@ -61,7 +61,8 @@ def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Arra
         return jax.tree.map(lambda new, old: jnp.where(pays, new, old), swapped, batch), count + pays
 
     def visit(i: jax.Array, state: Visit) -> Visit:
-        return jax.lax.cond(state[0].inside[i], lambda state: swap(i, state), lambda state: state, state)
+        after: Visit = jax.lax.cond(state[0].inside[i], lambda state: swap(i, state), lambda state: state, state)
+        return after
 
     def sweep(state: Sweep) -> Sweep:
         batch, _, rounds = state
@@ -142,4 +143,5 @@ def anneal(
     residual = batch.residual + jnp.sum(jnp.where(batch.inside[:, None], probs, 0.0), axis=0)
     residual -= jnp.sum(jnp.where(inside[:, None], probs, 0.0), axis=0)
     found = Batch(inside, residual, best[winner])
-    return jax.tree.map(lambda new, old: jnp.where(best[winner] < batch.objective, new, old), found, batch)
+    better: Batch = jax.tree.map(lambda new, old: jnp.where(best[winner] < batch.objective, new, old), found, batch)
+    return better

@@ -69,7 +69,9 @@ def solve_dual(
     """
     contract.check_shapes(utility, probs, demand, available, budget)
     contract.refuse_negative_lam(lam)
-    return _solve_dual(utility, probs, demand, lam, available, budget, tolerance, max_iterations, axis_name)
+    settings = budget, tolerance, max_iterations, axis_name
+    dual: Dual = _solve_dual(utility, probs, demand, lam, available, *settings)
+    return dual
 
 
 @partial(jax.jit, static_argnames=("budget", "axis_name"))

@@ -52,7 +52,7 @@ def k_center(
     zeros = jnp.zeros((features.shape[0], 1), features.dtype)
     demand = jnp.zeros(1, features.dtype)
     settings = {"budget": budget, "axis_name": axis_name}
-    selection = k_center_balanced(zeros, demand, 0.0, features, labelled, available, **settings)
+    selection: Selection = k_center_balanced(zeros, demand, 0.0, features, labelled, available, **settings)
     return selection._replace(bound=0.5 * selection.objective)
 
 

@@ -14,6 +14,8 @@ from experiments.bench import __main__ as bench
 from experiments.bench import compare, jobs, network, roofline
 from experiments.bench.roofline import Limits, Work
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 TINY = ("--rows=300", "--features=32", "--classes=4", "--budget=5", "--repeats=2")
 WITHOUT = ("ml_collections", "matplotlib")  # what only the driver and its figures need

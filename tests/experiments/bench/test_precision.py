@@ -14,6 +14,8 @@ from alfamous_jax import cycle, laplace, updates
 from alfamous_jax.selection import balance_lp, batch_bald, diversity
 from experiments.bench import precision
 
+pytestmark = pytest.mark.slow
+
 HIGHEST = jax.lax.Precision.HIGHEST
 BUDGET = 4
 

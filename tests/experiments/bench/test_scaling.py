@@ -6,6 +6,8 @@ import pytest
 
 from experiments.bench import hlo, scaling
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"rows": 16, "blocks": 2, "features": 8, "classes": 3, "budget": 5}
 
 

@@ -25,6 +25,8 @@ from experiments.run import run
 from experiments.store import files, lanes, workdir
 from experiments.store.records import Recorder
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 TINY = {"epochs": 2, "width": 8, "depth": 1, "num_features": 16, "initial": 26, "budget": 4, "cycles": 2, "seeds": 2}
 TINY |= {"strategies": ("us",), "workers": 1}

@@ -18,6 +18,8 @@ from experiments.plan import work
 from experiments.plan.strategies import Strategy, lanes_of, parse, scheme_of
 from experiments.run import run
 
+pytestmark = pytest.mark.slow
+
 K, H = 4, 6
 
 

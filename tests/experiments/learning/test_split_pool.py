@@ -19,6 +19,8 @@ from experiments.learning import problem
 from experiments.learning.check import check
 from experiments.run import run
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 SMALL = {"epochs": 2, "num_features": 16, "num_classes": 3, "initial": 9, "budget": 4, "cycles": 3, "seeds": 1}
 SMALL |= {"strategies": ("us-alfamous", "kcenter-cb"), "minority_ratio": 0.5, "dropout": 0.0, "workers": 1}

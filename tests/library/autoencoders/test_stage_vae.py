@@ -9,6 +9,8 @@ from stage_vae_loops import MEASURES, RNG, K
 from alfamous_jax.autoencoders import stage_vae, vae
 from alfamous_jax.autoencoders.stage_vae import BLOCK
 
+pytestmark = pytest.mark.slow
+
 
 class TestLatents:
     """Blocks of classes."""

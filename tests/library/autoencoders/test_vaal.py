@@ -7,6 +7,8 @@ import pytest
 
 from alfamous_jax.autoencoders import vaal, vae
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 

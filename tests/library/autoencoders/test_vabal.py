@@ -12,6 +12,8 @@ from alfamous_jax.autoencoders import stage_vae, vabal
 from alfamous_jax.autoencoders.stage_vae import BLOCK, StageVAE, Training
 from alfamous_jax.autoencoders.vabal import Rates, Scoring
 
+pytestmark = pytest.mark.slow
+
 
 class TestArithmetic:
     """The toy numbers of Eq. 6, 11 and 12, worked by hand."""

@@ -9,6 +9,8 @@ from sklearn.neighbors import NearestCentroid
 
 from alfamous_jax.networks import cross_validation
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 
 

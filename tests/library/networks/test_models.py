@@ -19,6 +19,8 @@ from alfamous_jax.networks.resnet import ResNet
 from alfamous_jax.networks.sngp import SNGP, head_mean
 from alfamous_jax.networks.tcn import TCN
 
+pytestmark = pytest.mark.slow
+
 LETTER = SNGP(ResidualMLP(128, 2, bound=1.0), num_classes=26, num_features=1024, kernel_scale=8.0)
 
 

@@ -9,6 +9,8 @@ import scipy.signal
 from alfamous_jax.networks import _spectral
 from alfamous_jax.networks.resnet import ResNet, resnet6, resnet18
 
+pytestmark = pytest.mark.slow
+
 
 def small():
     return ResNet(stem=3, stem_size=3, widths=(4, 6), depth=1, strides=(1, 2), bound=0.7)

@@ -8,6 +8,8 @@ import scipy.signal
 
 from alfamous_jax.networks import _spectral
 
+pytestmark = pytest.mark.slow
+
 
 def random_layer(seed, shape=(6, 4)):
     """A kernel [in, out] with u [out] and v [in] of unit length."""

@@ -7,6 +7,8 @@ import pytest
 
 from alfamous_jax.networks.tcn import TCN
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network():

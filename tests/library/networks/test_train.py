@@ -13,6 +13,8 @@ from alfamous_jax.networks.resnet import ResNet
 from alfamous_jax.networks.sngp import SNGP, Outputs, head_mean
 from alfamous_jax.networks.tcn import TCN
 
+pytestmark = pytest.mark.slow
+
 SMALL_RESNET = ResNet(stem=2, stem_size=3, widths=(3,), depth=1, strides=(2,))
 RATE, MOMENTUM, DECAY, EPOCHS = 0.1, 0.9, 0.01, 3
 

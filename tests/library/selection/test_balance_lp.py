@@ -18,6 +18,8 @@ from alfamous_jax.selection import balance, balance_lp
 from alfamous_jax.selection.balance_lp import _batch
 from experiments.bench.instances import Instance, generate, highs_lp, highs_milp
 
+pytestmark = pytest.mark.slow
+
 EPS = np.finfo(np.float32).eps
 TOLERANCE = 1e-6  # the default of select_batch
 

@@ -8,6 +8,8 @@ import pytest
 
 from alfamous_jax.selection import batch_bald
 
+pytestmark = pytest.mark.slow
+
 N, K, S = 12, 3, 6
 KEY = jax.random.key(0)
 

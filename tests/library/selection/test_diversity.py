@@ -11,6 +11,8 @@ from sklearn.datasets import load_digits
 
 from alfamous_jax.selection import _space, diversity
 
+pytestmark = pytest.mark.slow
+
 N, H, K = 60, 5, 3
 KEY = jax.random.key(0)
 

@@ -8,6 +8,8 @@ import pytest
 
 from alfamous_jax.selection.balance_lp import _local_search
 
+pytestmark = pytest.mark.slow
+
 V, K, CHOSEN = 50, 4, 15
 descend, anneal = jax.jit(_local_search.descend), jax.jit(_local_search.anneal)
 

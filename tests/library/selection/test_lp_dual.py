@@ -11,6 +11,8 @@ from scipy.special import entr
 from alfamous_jax.selection.balance_lp import _dual
 from experiments.bench.instances import generate, highs_lp
 
+pytestmark = pytest.mark.slow
+
 soften, hessian, box_step = jax.jit(_dual.soften), jax.jit(_dual.hessian), jax.jit(_dual.box_step)
 maximize = jax.jit(_dual.maximize)
 

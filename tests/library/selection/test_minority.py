@@ -10,6 +10,8 @@ import pytest
 from alfamous_jax import imbalance
 from alfamous_jax.selection import diversity, minority
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 VARIANTS = pytest.mark.parametrize("within", minority.WITHIN)
 

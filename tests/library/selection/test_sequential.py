@@ -9,6 +9,8 @@ import pytest
 
 from alfamous_jax.selection import _greedy, balance
 
+pytestmark = pytest.mark.slow
+
 SCORES = jnp.array([0.3, 0.9, 0.1, 0.9, 0.5])
 
 

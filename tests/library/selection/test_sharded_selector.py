@@ -12,6 +12,8 @@ import oracles
 import pytest
 from sharded_selector import LAM, POOLS, problem
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 DEVICES, WINDOW = 8, 2048
 EPS = np.finfo(np.float32).eps

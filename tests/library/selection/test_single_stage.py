@@ -8,6 +8,8 @@ from centroid_loops import K, loops
 
 from alfamous_jax.selection import single_stage
 
+pytestmark = pytest.mark.slow
+
 N, SOURCE = 60, 7
 KEY = jax.random.key(0)
 
