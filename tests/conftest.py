@@ -1,4 +1,4 @@
-"""What keeps the suite short and its processes alive: the longest files first, programs that stay until there are many."""
+"""What keeps the suite short and its processes alive: the longest files first, few compiled programs at a time."""
 
 import os
 import pathlib

@@ -22,7 +22,8 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 
-from experiments.bench import compare, jobs, network, others, roofline
+from experiments.bench import compare, jobs, network, roofline
+from experiments.bench.others import ways
 from experiments.store import files
 from experiments.store.environment import environment
 
@@ -111,7 +112,9 @@ def _parser():
     parser.add_argument("--repeats", type=int, default=7, help="calls that are timed")
     parser.add_argument("--lanes", type=int, default=8, help="seeds to train, for lanes")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes or host devices, for lanes")
-    parser.add_argument("--sizes", default="S,M,L10,L100,XL", help="instances for highs, see bench_selector.SIZES")
+    parser.add_argument(
+        "--sizes", default="S,M,L10,L100,XL", help="instances for highs, of others.selector.SIZES"
+    )
     parser.add_argument("--highs", action=argparse.BooleanOptionalAction, default=True, help="run HiGHS, for highs")
     parser.add_argument("--draws", type=int, default=100, help="of the latent, for vabal")
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter with PyTorch, for training")
@@ -122,10 +125,10 @@ def _parser():
 
 def _check(parser, args):
     """Ends the program in one line where an argument is wrong, before anything is timed."""
-    alone = others.OTHERS.keys() | {"compare"}
+    alone = ways.OTHERS.keys() | {"compare"}
     for name in args.what[:1] if args.what[0] == "compare" else args.what:
         if name not in JOBS and name not in alone:
-            parser.error(f"WHAT: expected {', '.join((*JOBS, *others.OTHERS))} or compare, got {name!r}")
+            parser.error(f"WHAT: expected {', '.join((*JOBS, *ways.OTHERS))} or compare, got {name!r}")
         if name in alone and name != "compare" and len(args.what) > 1:
             parser.error(f"WHAT: {name} goes alone, got {' '.join(args.what)}")
     if args.what[0] == "compare" and len(args.what) != 3:
@@ -152,9 +155,9 @@ def main() -> None:
             sys.exit(f"error: {error}")
         return
     result = {"environment": environment(), "shape": {field: getattr(args, field) for field in SHAPE}}
-    if args.what[0] in others.OTHERS:
-        result |= others.OTHERS[args.what[0]](args)
-        others.show(result)
+    if args.what[0] in ways.OTHERS:
+        result |= ways.OTHERS[args.what[0]](args)
+        ways.show(result)
     else:
         result |= bench(args.what, args)
     if args.json:

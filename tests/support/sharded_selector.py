@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from alfamous_jax.selection import balance_lp
 from experiments.bench.hlo import collectives
-from experiments.bench.instances import generate
+from experiments.bench.others.instances import generate
 
 LAM = 0.5
 POOLS = [(16384, 10, 100), (2400, 10, 1500)]

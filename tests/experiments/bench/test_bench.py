@@ -182,3 +182,10 @@ def test_export(tmp_path):
     for row in rows.values():
         phases = row["import_s"] + row["trace_s"] + row["compile_s"] + row["call_s"]
         assert 0 < phases < row["total_s"]
+
+
+def test_the_loop_in_pytorch_starts_beside_python_s_own_modules():
+    """It runs under another interpreter, by its path; here it stops where PyTorch is wanted, or prints its seconds."""
+    script = ROOT / "experiments" / "bench" / "others" / "training.py"
+    done = subprocess.run([sys.executable, str(script), "torch", "mlp"], capture_output=True, text=True)
+    assert done.stderr.strip().endswith("No module named 'torch'") or float(done.stdout) > 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alfamous_jax.selection import _greedy, balance
-from experiments.bench.instances import generate
+from experiments.bench.others.instances import generate
 
 # Six rows, three classes, one label wanted of each: the best batch of three does not contain the best single row.
 UTILITY = np.array([0.7, 0.7, 0.7, 0.3, 0.6, 0.6])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance, balance_lp
 from alfamous_jax.selection.balance_lp import _batch
-from experiments.bench.instances import Instance, generate, highs_lp, highs_milp
+from experiments.bench.others.instances import Instance, generate, highs_lp, highs_milp
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from scipy.optimize import Bounds, lsq_linear, minimize
 from scipy.special import entr
 
 from alfamous_jax.selection.balance_lp import _dual
-from experiments.bench.instances import generate, highs_lp
+from experiments.bench.others.instances import generate, highs_lp
 
 pytestmark = pytest.mark.slow
 

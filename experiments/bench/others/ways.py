@@ -13,7 +13,7 @@ def lanes(args: argparse.Namespace) -> dict:
     ways = {"loop": 1, "vmap": 1, "processes": args.workers, "devices": 1}
     rows = {}
     for way, processes in ways.items():
-        command = [sys.executable, "-m", "experiments.bench.lanes", way, str(args.lanes), str(args.workers)]
+        command = [sys.executable, "-m", "experiments.bench.others.lanes", way, str(args.lanes), str(args.workers)]
         running = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True) for i in range(processes)]
         outputs = [process.communicate()[0] for process in running]
         if any(process.returncode for process in running):
@@ -28,7 +28,7 @@ def lanes(args: argparse.Namespace) -> dict:
 def training(args: argparse.Namespace) -> dict:
     """A training step of each network on one core, beside a lean PyTorch loop if there is an interpreter with it."""
     script = pathlib.Path(__file__).with_name("training.py")
-    commands = {"jax": [sys.executable, "-m", "experiments.bench.training", "jax"]}
+    commands = {"jax": [sys.executable, "-m", "experiments.bench.others.training", "jax"]}
     if args.torch:
         commands["torch"] = [args.torch, str(script), "torch"]
     rows: dict[str, dict[str, float]] = {}
@@ -44,7 +44,7 @@ def training(args: argparse.Namespace) -> dict:
 
 def highs(args: argparse.Namespace) -> dict:
     """The batch selector against HiGHS's LP, and lazy against naive greedy."""
-    from experiments.bench import selector as selector
+    from experiments.bench.others import selector
 
     greedy = {"greedy": {"rows": selector.measure_greedy(steady)}} if "L10" in args.sizes.split(",") else {}
     return {"rows": selector.measure(args, steady), **greedy}
@@ -52,14 +52,14 @@ def highs(args: argparse.Namespace) -> dict:
 
 def vabal(args: argparse.Namespace) -> dict:
     """VaB-AL's scores of a pool against the matrix products they need."""
-    from experiments.bench import vabal as module
+    from experiments.bench.others import vabal as module
 
     return {"draws": args.draws, **module.measure(args, steady)}
 
 
 def export(args: argparse.Namespace) -> dict:
     """A cycle from an exported artefact against tracing it, each in a fresh process."""
-    from experiments.bench import export as module
+    from experiments.bench.others import export as module
 
     return {"rows": module.measure(args)}
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import balance, balance_lp
-from experiments.bench import instances
+from experiments.bench.others import instances
 
 SIZES = {  # rows, classes, budget
     "XS": (2_000, 10, 50),

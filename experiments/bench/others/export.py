@@ -43,7 +43,7 @@ def measure(args, repeats: int = 3) -> dict[str, dict]:
         np.savez(pathlib.Path(folder) / "pool.npz", *map(np.asarray, arrays))
         for _ in range(repeats):
             for way in WAYS:
-                command = [sys.executable, "-m", "experiments.bench.export", way, folder, str(args.budget)]
+                command = [sys.executable, "-m", "experiments.bench.others.export", way, folder, str(args.budget)]
                 start = time.perf_counter()
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 row = json.loads(done.stdout.splitlines()[-1]) | {"total_s": time.perf_counter() - start}
