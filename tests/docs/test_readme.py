@@ -58,3 +58,10 @@ def test_links_exist():
     root = pathlib.Path(__file__).parents[2]
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("http") or (root / target).exists(), target
+
+
+def test_the_table_of_strategies_is_that_of_the_code():
+    """After a change `python -c "from experiments.learning.methods import table; print(table())"` writes it."""
+    from experiments.learning import methods
+
+    assert methods.table() in README

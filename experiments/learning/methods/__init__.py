@@ -21,7 +21,7 @@ from experiments.learning.methods import (
 from experiments.learning.methods._method import Method, Pick
 from experiments.plan.strategies import NETWORKS, SCHEMES, Strategy, parse, scheme_of
 
-__all__ = ["METHODS", "Method", "Pick", "check", "lam_of", "method_of", "names"]
+__all__ = ["METHODS", "Method", "Pick", "check", "lam_of", "method_of", "names", "table"]
 
 METHODS = (
     cycle.RANDOM,
@@ -43,6 +43,16 @@ BY_BASE = {base: method for method in METHODS for base in method.bases}
 def names() -> list[str]:
     """Every strategy of the library, without options and schemes."""
     return [str(Strategy(base, form)) for base, method in BY_BASE.items() for form in method.forms]
+
+
+def table() -> str:
+    """The strategies as a table in Markdown, as the documentation has it: a row for each base, with its forms."""
+    rows = [
+        f"| {', '.join([f'`{base}`', *(f'`-{form}`' for form in method.forms if form)])} | {text} |"
+        for base, method in BY_BASE.items()
+        for text in (method.bases[base],)
+    ]
+    return "\n".join(["| name | picks |", "| :-- | :-- |", *rows])
 
 
 def method_of(strategy: Strategy) -> Method:
