@@ -1,33 +1,23 @@
 """The cycle, k-center and BADGE on pools whose rows are split over devices: the picks of one device."""
 
-import json
 import math
-import os
-import pathlib
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
+from host_devices import output_of
 from sharded_cycle import BUDGET, D, K, N, problems
 
 from alfamous_jax.datasets import split_rows
 
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).parents[2]
 BYTES = {"f32": 4, "s32": 4, "pred": 1}
 
 
 @pytest.fixture(scope="module")
 def output():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-    command = [sys.executable, str(ROOT / "tests" / "support" / "sharded_cycle.py")]
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return output_of("sharded_cycle.py")
 
 
 def indices_of(leaves):

@@ -1,32 +1,22 @@
 """The selector on a pool whose rows are split over eight devices."""
 
-import json
 import math
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import oracles
 import pytest
+from host_devices import output_of
 from sharded_selector import LAM, POOLS, problem
 
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).parents[3]
 DEVICES, WINDOW = 8, 2048
 EPS = np.finfo(np.float32).eps
 
 
 @pytest.fixture(scope="module")
 def records():
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={DEVICES}"
-    command = [sys.executable, str(ROOT / "tests" / "support" / "sharded_selector.py")]
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
-    return {(record["family"], tuple(record["shape"])): record for record in json.loads(done.stdout)}
+    return {(record["family"], tuple(record["shape"])): record for record in output_of("sharded_selector.py", DEVICES)}
 
 
 def in_loops(record, depth):
