@@ -1,4 +1,5 @@
 """A strategy, a utility, a network and a data set of your own; README.md beside this file has the commands."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

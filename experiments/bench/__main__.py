@@ -112,9 +112,7 @@ def _parser():
     parser.add_argument("--repeats", type=int, default=7, help="calls that are timed")
     parser.add_argument("--lanes", type=int, default=8, help="seeds to train, for lanes")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes or host devices, for lanes")
-    parser.add_argument(
-        "--sizes", default="S,M,L10,L100,XL", help="instances for highs, of others.selector.SIZES"
-    )
+    parser.add_argument("--sizes", default="S,M,L10,L100,XL", help="instances for highs, of others.selector.SIZES")
     parser.add_argument("--highs", action=argparse.BooleanOptionalAction, default=True, help="run HiGHS, for highs")
     parser.add_argument("--draws", type=int, default=100, help="of the latent, for vabal")
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter with PyTorch, for training")
