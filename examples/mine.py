@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
 from alfamous_jax import balance, laplace
@@ -26,5 +25,5 @@ class Net(nn.Module):  # (rows, train, mask) -> features [N, H] and a tuple of s
 
 
 def load():  # what an .npz file would hold
-    labels = np.arange(900) % 3
-    return {"x": np.random.default_rng(0).normal(size=(900, 8)) + labels[:, None], "y": labels}
+    labels = jnp.arange(900) % 3
+    return {"x": jax.random.normal(jax.random.key(0), (900, 8)) + labels[:, None], "y": labels}

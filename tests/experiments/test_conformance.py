@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 BATCHES = ("us", "margin", "entropy", "bald", "bald-mc", "vaal", "vabal")  # by linear programming
 SLOW = ("vmap_equals_a_loop", "float64_picks_the_same")
+SAME = (*SLOW, "jit_equals_eager", "keys_are_used_once")  # what a program that is the same need not show again
 
 
 def left_out(name, check):
@@ -26,9 +27,12 @@ def left_out(name, check):
             return "balance_lp is compared with HiGHS in its own tests"
         if check in SLOW and name != "us-cb":
             return "us-cb is tried: they differ in their utility alone"
+    alike = [other for other in methods.names() if parse(other).program("") == strategy.program("")]
+    if check in SAME and name != alike[-1]:
+        return f"{alike[-1]} is tried: its program is the same"
     if check == "jit_equals_eager":
-        method = methods.method_of(strategy)
-        alike = [other for other in methods.names() if methods.method_of(parse(other)).pick is method.pick]
+        pick = methods.method_of(strategy).pick
+        alike = [other for other in methods.names() if methods.method_of(parse(other)).pick is pick]
         if name != [other for other in alike if parse(other).updates == strategy.updates][-1]:
             return "another strategy of the method is tried"
     return None
