@@ -184,9 +184,8 @@ def run(
       the state after the last label and what was picked.
     """
     how = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
-    end: tuple[PoolState, CycleInfo] = acquire(
-        key, init(posterior, phi, available, counts), phi, labels, lam=lam, **how
-    )
+    state = init(posterior, phi, available, counts)
+    end: tuple[PoolState, CycleInfo] = acquire(key, state, phi, labels, lam=lam, **how)
     return end
 
 
@@ -245,8 +244,7 @@ def acquire(
         return (PoolState(UNUSED, logits, variance, *changed), factors), (indices, answers, info)
 
     start = state._replace(posterior=UNUSED), _factored.start(state.posterior, budget)
-    slots = jnp.arange(budget).reshape(-1, minibatch)
-    (state, factors), (indices, answers, info) = jax.lax.scan(step, start, slots)
+    (state, factors), (indices, answers, info) = jax.lax.scan(step, start, jnp.arange(budget).reshape(-1, minibatch))
     picks = indices.ravel(), answers.ravel(), info.utility.ravel()
     state = state._replace(posterior=_factored.multiply_out(base, factors))
     return state, CycleInfo(*picks, jnp.sum(info.num_selected), jnp.max(info.num_invalid))
