@@ -18,7 +18,7 @@ from alfamous_jax.networks.resnet import resnet6, resnet18
 from alfamous_jax.networks.sngp import SNGP
 from alfamous_jax.networks.tcn import TCN
 from experiments.learning import sources, split_pool
-from experiments.plan.dotted import check_parameters, is_dotted, resolve
+from experiments.plan.dotted import call, check_parameters, is_dotted, resolve
 from experiments.plan.strategies import NETWORKS, parse, scheme_of
 
 BACKBONES: dict[str, Callable[[FrozenConfigDict, float | None, float], nn.Module]] = {
@@ -89,7 +89,7 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     if is_dotted(config.dataset):
         load = resolve(config.dataset, "config.dataset")
         check_parameters(load, ((),), f"config.dataset: {config.dataset!r}")
-        arrays = load()
+        arrays = call(load, f"config.dataset: {config.dataset!r}")
         if not isinstance(arrays, Mapping):
             kind = type(arrays).__name__
             raise ValueError(f"config.dataset: {config.dataset!r} must give a dict of arrays, got {kind}")
@@ -156,7 +156,7 @@ def build_backbone(config: FrozenConfigDict) -> nn.Module:
         return BACKBONES[config.backbone](config, bound, rate)
     build = resolve(config.backbone, "config.backbone")
     check_parameters(build, ((),), f"config.backbone: {config.backbone!r}")
-    found = build()
+    found = call(build, f"config.backbone: {config.backbone!r}")
     if not isinstance(found, nn.Module):
         raise ValueError(f"config.backbone: {config.backbone!r} must give a flax module, got {type(found).__name__}")
     return found

@@ -48,6 +48,15 @@ def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(p.name for p in own if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
 
 
+def call(function: Callable[[], Any], what: str) -> Any:
+    """What a function of the user's gives; ValueError in one line for whatever it raises."""
+    try:
+        return function()
+    except Exception as error:
+        reason = " ".join(str(error).split()) or "no message"
+        raise ValueError(f"{what} failed ({type(error).__name__}: {reason})") from error
+
+
 def check_parameters(function: Callable[..., Any], wanted: Sequence[Sequence[str]], what: str) -> tuple[str, ...]:
     """The one of some lists of parameters that a function has.
 

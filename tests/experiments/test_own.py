@@ -39,6 +39,7 @@ class Fails(nn.Module):
 class Needs(nn.Module):
     width: int
 def none(): return None
+def stops(): raise KeyError("no such\\ntable")
 number = 3
 """
 
@@ -88,6 +89,8 @@ def test_all_of_ones_own_in_processes(own, tmp_path):
         ),
         ({"dataset": "bad:no_labels"}, "bad:no_labels: needs arrays x, y or x_train"),
         ({"dataset": "bad:letters", "test_rows": 3}, "bad:letters .train.: y must be integers"),
+        ({"dataset": "bad:stops"}, r"config.dataset: 'bad:stops' failed \(KeyError: 'no such.*table'\)"),
+        ({"backbone": "bad:stops"}, r"config.backbone: 'bad:stops' failed \(KeyError"),
         ({"dataset": "bad:wide"}, r"config.dataset: 'bad:wide': must take \(\), takes \(path\)"),
         ({"backbone": "bad:Narrow"}, "'bad:Narrow' must answer with features .* and a tuple of stages"),
         ({"backbone": "bad:Fails"}, r"config.backbone: 'bad:Fails' called with \(x \[2, 8\], train, mask\) failed"),
