@@ -9,6 +9,8 @@ from pools import KEY, UTILITIES, K, N, assert_trees_close, problem
 
 from alfamous_jax import cycle, laplace
 
+pytestmark = pytest.mark.slow
+
 
 # not 0.5: there 1 - max p + 2 lam p_short is the same for every row whose predicted class is the short one
 @pytest.mark.parametrize("lam", [0.0, 0.1, 0.4], ids=["fbu", "famous_0.1", "famous_0.4"])

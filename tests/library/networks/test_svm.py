@@ -12,6 +12,8 @@ from sklearn.svm import LinearSVC
 from alfamous_jax import imbalance
 from alfamous_jax.networks import svm
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 
 
