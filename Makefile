@@ -6,9 +6,7 @@ MODE ?=
 WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
-# A process has one of two cores: one LAPACK thread, and no program cut up to be compiled by several threads.
-suite = OPENBLAS_NUM_THREADS=1 XLA_FLAGS=--xla_cpu_parallel_codegen_split_count=1 \
-	$(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The newest interpreter that starts, of those on the PATH and those of pyenv.
 ifneq (,$(filter test-newest,$(MAKECMDGOALS)))

@@ -35,6 +35,7 @@ def test_the_package_ships_itself_its_types_and_its_data_alone(built):
     }
 
 
+@pytest.mark.slow
 def test_the_installed_copy_finds_its_data(built, tmp_path):
     code = (
         "import alfamous_jax, alfamous_jax.datasets as d; "
@@ -74,6 +75,7 @@ def test_every_public_module_is_reached_from_the_top():
     assert set(alfamous_jax.__all__) < set(dir(alfamous_jax))
 
 
+@pytest.mark.slow
 def test_what_is_heavy_comes_when_it_is_asked_for():
     code = (
         "import sys, alfamous_jax; print([name for name in ('flax', 'optax') if name in sys.modules]); "

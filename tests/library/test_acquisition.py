@@ -9,6 +9,8 @@ from scipy.stats import spearmanr
 
 from alfamous_jax import acquisition, utilities
 
+pytestmark = pytest.mark.slow
+
 bald_gaussian = jax.jit(acquisition.bald_gaussian)
 
 PROBS = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3], [0.25, 0.05, 0.7]])

@@ -10,6 +10,8 @@ from scipy.stats import lognorm
 
 from alfamous_jax import imbalance
 
+pytestmark = pytest.mark.slow
+
 LABELS = jnp.asarray(np.random.default_rng(0).permutation(np.repeat(np.arange(4), [40, 25, 10, 5])))
 
 

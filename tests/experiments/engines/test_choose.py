@@ -22,6 +22,7 @@ def tiny(**changes):
     return {**get_config().to_dict(), **TINY, **changes}
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept_where_the_flag_says(tmp_path):
     command = [sys.executable, "-m", "experiments.run", "--config=configs/letter.py", f"--workdir={tmp_path / 'run'}"]
     command += [f"--config.{name}={value}" for name, value in (TINY | {"cycles": 0, "seeds": 1}).items()]

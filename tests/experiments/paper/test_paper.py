@@ -29,6 +29,7 @@ def test_runs_come_in_the_order_of_the_paper_and_others_are_passed_over(results)
     assert [run.folder for run in again] == [run.folder for run in runs]
 
 
+@pytest.mark.slow
 def test_page_holds_the_numbers(results):
     path = paper.write_page([results], results)
     text = path.read_text(encoding="utf-8")
@@ -70,6 +71,7 @@ def test_figure_has_a_panel_for_each_data_set_and_family(results, tmp_path, monk
     assert drawn[0].get_supylabel() == "Class balance index (min-max)"
 
 
+@pytest.mark.slow
 def test_links_lead_to_files(results, tmp_path):
     for name in ("report.md", "curves.png", "lambda.png"):
         (results / "letter" / name).touch()

@@ -11,6 +11,8 @@ from experiments.published import alfamous
 from experiments.report import gains, page
 from experiments.report.runs import family, of_records
 
+pytestmark = pytest.mark.slow
+
 COUNTS = {"entropy": [[4, 2], [7, 3], [11, 3]], "entropy-cb": [[4, 2], [6, 4], [8, 6]]}
 ACCURACY = {"entropy": [0.5, 0.60, 0.70], "entropy-cb": [0.5, 0.61, 0.74]}
 

@@ -140,6 +140,7 @@ def test_names_of_the_files_come_without_matplotlib():
     assert ast.literal_eval(done.stdout) == [] and len(FILES) == len(set(FILES))
 
 
+@pytest.mark.slow
 def test_every_file_of_a_report_is_named(tmp_path):
     """All sections at once: balanced pairs, classes cut by name, a scheme, a chosen lam and minibatches."""
     names = ("random", "us", "us-cb", "us-fbu@2", "dmcs-rand:svm")

@@ -8,6 +8,8 @@ from data_files import good, write
 from alfamous_jax import datasets
 from alfamous_jax.datasets.registry import SOURCES
 
+pytestmark = pytest.mark.slow
+
 LETTER_COUNTS = [
     789, 766, 736, 805, 768, 775, 773, 734, 755, 747, 739, 761, 792,
     783, 753, 803, 783, 758, 748, 796, 813, 764, 752, 787, 786, 734,

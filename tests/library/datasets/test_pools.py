@@ -6,6 +6,8 @@ import pytest
 
 from alfamous_jax import datasets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def letter():

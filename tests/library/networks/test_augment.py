@@ -8,6 +8,8 @@ import scipy.ndimage
 
 from alfamous_jax.networks import augment
 
+pytestmark = pytest.mark.slow
+
 IMAGES = np.random.default_rng(0).uniform(0, 1, size=(6, 12, 10)).astype(np.float32)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from alfamous_jax.networks import random_features
 
+pytestmark = pytest.mark.slow
+
 
 def test_formula():
     params = random_features.RandomFeatures(kernel=jnp.array([[1.0, 0.0], [0.0, 2.0]]), bias=jnp.array([0.0, np.pi]))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from alfamous_jax.selection import _greedy, balance
 from experiments.bench.others.instances import generate
 
+pytestmark = pytest.mark.slow
+
 # Six rows, three classes, one label wanted of each: the best batch of three does not contain the best single row.
 UTILITY = np.array([0.7, 0.7, 0.7, 0.3, 0.6, 0.6])
 PROBS = np.array([[0.8, 0.1, 0.1], [0, 0.9, 0.1], [0.3, 0.4, 0.3], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])

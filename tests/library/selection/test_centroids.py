@@ -7,6 +7,8 @@ from centroid_loops import K, loops
 
 from alfamous_jax.selection import centroids
 
+pytestmark = pytest.mark.slow
+
 
 def pool(seed, num=50):
     rng = np.random.default_rng(seed)

@@ -10,6 +10,8 @@ import pytest
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance, balance_lp, batch_bald, centroids, diversity, minority, single_stage
 
+pytestmark = pytest.mark.slow
+
 N, K, H, BUDGET = 30, 3, 4, 6
 MODULES = balance, balance_lp, batch_bald, centroids, diversity, minority, single_stage
 RANKS = ("utility", "prob_samples", "source_probs", "probs", "predicted", "groups", "counts", "demand", "lam")
