@@ -33,7 +33,7 @@ format: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# What takes no training, no child process and little compilation.
+# What takes no training, no child process and little compilation: under a minute.
 fast: $(VENV)/.test
 	$(call suite,$(VENV)) -m "not slow" $(TESTS)
 
