@@ -15,7 +15,7 @@ NEWEST := $(shell for python in python3.14 python3.13 python3.12 \
 	do if $$python -c '' 2>/dev/null; then echo $$python; break; fi; done)
 endif
 
-.PHONY: letter lint format types fast test test-oldest test-newest bench clean
+.PHONY: letter lint format types docs fast test test-oldest test-newest bench clean
 
 # AL-FaMoUS and its baselines on LETTER; MODE=smoke is a minute, MODE=paper the whole column.
 # Run again after an interruption, it goes on where it stopped.
@@ -32,6 +32,10 @@ format: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# The documentation as a site, in build/site; any warning is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # What takes no training, no child process and little compilation: under a minute.
 fast: $(VENV)/.test
@@ -71,9 +75,13 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[test]'
 	touch $@ $(VENV)/.experiments
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[docs]'
+	touch $@
+
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
-	touch $@ $(VENV)/.test $(VENV)/.experiments
+	touch $@ $(VENV)/.test $(VENV)/.experiments $(VENV)/.docs
 
 $(VENV)-oldest/.test: pyproject.toml | $(VENV)-oldest/bin/python
 	$(@D)/bin/python tools/lowest_bounds.py > $(@D)/constraints.txt

@@ -1,67 +1,124 @@
-"""The README's examples run, in order, as a reader would run them."""
-
-import pathlib
-import re
+"""The examples of README and pages run, block after block of a page, as a reader would run them."""
 
 import numpy as np
 import pytest
+from documents import DOCS, README, SIGNS, blocks, name_of
+from sklearn.linear_model import LogisticRegression
 
-README = (pathlib.Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.slow
-def test_examples_run():
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 10
-    names = {}
-    for block in blocks[:1]:
-        exec(block, names)
-    assert int(names["state"].counts.sum()) == 30 and int(names["state"].available.sum()) == 470
-    exec(blocks[1], names)
-    cycle_indices = np.asarray(names["info"].indices)
-    assert len(set(cycle_indices.tolist())) == 32
-    exec(blocks[2], names)
-    alone = names["batch"]
-    assert alone.num_selected == 20 and 0 <= alone.objective - alone.bound < 0.1 * 0.5 * 5
-    assert float(names["lam"]) in np.float32([0.05, 0.1, 0.5])
-    exec(blocks[3], names)
-    np.testing.assert_array_equal(names["batch"].indices, alone.indices)
-    exec(blocks[4], names)
-    np.testing.assert_array_equal(names["split_info"].indices, cycle_indices)
-    exec(blocks[5], names)
-    assert names["batch"].num_selected == 20 and len(set(np.asarray(names["batch"].indices).tolist())) == 20
-    exec(blocks[6], names)
-    for batch in ("batch", "near", "turns", "first"):
-        assert names[batch].num_selected == 20 and len(set(np.asarray(names[batch].indices).tolist())) == 20
-    assert names["first"].num_invalid == 0
-    assert np.mean(np.asarray(names["predicted"] == names["labels"])[:20]) > 0.9
-    exec(blocks[7], names)
-    best = np.sort(np.asarray(names["utilities"])[np.asarray(names["state"].available)])[-20:]
-    np.testing.assert_allclose(np.sort(np.asarray(names["utilities"])[names["batch"].indices]), best, rtol=1e-5)
-    exec(blocks[8], names)
-    assert names["scores"].shape == (500,) and np.all(np.asarray(names["scores"]) > 0)
-    exec(blocks[9], names)
-    assert names["first_index"].tolist() == [cycle_indices[0]] and not names["served"][4][cycle_indices[0]]
+pytestmark = pytest.mark.slow
+EXECUTED = [README, *(DOCS / page for page in ("own-data.md", "own-strategy.md"))]
+EXECUTED += [DOCS / "guide" / f"{name}.md" for name in ("cycle", "batches", "devices", "vabal", "export")]
 
 
-def test_map_names_every_room():
-    root = pathlib.Path(__file__).parents[2]
-    places = [root / "configs", root / "tools"]
-    for package in (root / "alfamous_jax", root / "experiments"):
-        places += [package, *(path for path in package.iterdir() if path.is_dir())]
-    rooms = {f"{path.relative_to(root)}/" for path in places if any(path.glob("*.py"))}
-    chapter = README.split("\n## Map\n")[1]
-    assert set(re.findall(r"^\| `([\w/]+/)` \|", chapter, flags=re.MULTILINE)) == rooms
+class Reader:
+    """Goes through the blocks of a page; what they define is there as attributes."""
+
+    def __init__(self, path):
+        self.left, self.names = blocks(path), {}
+
+    def run(self, num=1):
+        """Runs the next blocks."""
+        for _ in range(num):
+            exec(self.left.pop(0), self.names)
+        return self
+
+    def __getattr__(self, name):
+        return self.names[name]
 
 
-def test_links_exist():
-    root = pathlib.Path(__file__).parents[2]
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (root / target).exists(), target
+def different(batch, num=20):
+    """A batch of that many different rows."""
+    return batch.num_selected == num and len(set(np.asarray(batch.indices).tolist())) == num
 
 
-def test_the_table_of_strategies_is_that_of_the_code():
-    """After a change `python -c "from experiments.learning.methods import table; print(table())"` writes it."""
-    from experiments.learning import methods
+def test_every_page_with_blocks_is_executed():
+    assert [name_of(path) for path in SIGNS if blocks(path) and path not in EXECUTED] == []
 
-    assert methods.table() in README
+
+@pytest.mark.parametrize("path", [README, DOCS / "guide" / "cycle.md"], ids=name_of)
+def test_ask_label_update(path):
+    reader = Reader(path).run()
+    assert int(reader.state.counts.sum()) == 30 and int(reader.state.available.sum()) == 470
+    if path == README:
+        assert not reader.left
+        return
+    reader.run()
+    assert len(set(np.asarray(reader.info.indices).tolist())) == 32
+    reader.run()
+    assert reader.scores.shape == (500,) and np.all(np.asarray(reader.scores) > 0)
+    assert not reader.left
+
+
+def test_batches():
+    reader = Reader(DOCS / "guide" / "batches.md").run(2)
+    assert reader.batch.num_selected == 20 and 0 <= reader.batch.objective - reader.batch.bound < 0.1 * 0.5 * 5
+    assert float(reader.lam) in np.float32([0.05, 0.1, 0.5])
+    assert different(reader.run().batch)
+    reader.run()
+    assert all(different(batch) for batch in (reader.batch, reader.near, reader.turns, reader.first))
+    assert reader.first.num_invalid == 0
+    assert np.mean(np.asarray(reader.predicted == reader.labels)[:20]) > 0.9
+    assert not reader.left
+
+
+def test_many_devices():
+    reader = Reader(DOCS / "guide" / "devices.md").run(2)
+    np.testing.assert_array_equal(reader.batch.indices, reader.alone.indices)
+    reader.run()
+    np.testing.assert_array_equal(reader.split_info.indices, reader.info.indices)
+    assert not reader.left
+
+
+def test_mistakes_by_bayes_rule():
+    reader = Reader(DOCS / "guide" / "vabal.md").run(2)
+    utilities = np.asarray(reader.utilities)
+    best = np.sort(utilities[np.asarray(reader.state.available)])[-20:]
+    np.testing.assert_allclose(np.sort(utilities[reader.batch.indices]), best, rtol=1e-5)
+    assert not reader.left
+
+
+def test_served_without_tracing():
+    reader = Reader(DOCS / "guide" / "export.md").run(2)
+    arrays = reader.phi, reader.labels, reader.jnp.arange(500) >= 20, reader.jnp.bincount(reader.labels[:20], length=5)
+    _, info = reader.cycle.run(reader.jax.random.key(1), reader.posterior, *arrays, lam=0.1, budget=32)
+    assert reader.first_index.tolist() == [info.indices[0]] and not reader.served[4][info.indices[0]]
+    assert not reader.left
+
+
+def test_own_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(DOCS / "own-data.md").run(4)
+    assert reader.labelled.sum() == 20
+    phi, labels, mask = np.asarray(reader.phi), reader.jnp.asarray(reader.truth), reader.jnp.arange(1000) < 200
+    other = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8).fit(phi[:200], reader.truth[:200])
+    np.testing.assert_allclose(reader.fit_head(reader.phi, labels, mask, 4), other.coef_, atol=1e-3)
+    reader.run()
+    assert reader.labelled.sum() == 80 and np.all(reader.answers[reader.labelled] == reader.truth[reader.labelled])
+    predicted = np.argmax(np.asarray(reader.phi @ reader.head.T), axis=1)
+    assert np.mean(predicted == reader.truth) > 0.8
+    capsys.readouterr()
+    reader.run()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(sum(map(int, line.partition("[")[2][:-1].split())) == 80 for line in lines)
+    assert not reader.left
+
+
+def test_own_strategy():
+    import jax
+    import jax.numpy as jnp
+
+    from alfamous_jax import cycle, laplace
+
+    reader = Reader(DOCS / "own-strategy.md").run(2)
+    phi = jax.random.normal(jax.random.key(0), (50, 8))
+    posterior = laplace.fit(jnp.zeros((3, 8)), phi[:5], jnp.ones(5, bool))
+    state = cycle.init(posterior, phi, jnp.arange(50) >= 5, jnp.ones(3, int))
+    indices, _ = cycle.query(state, jax.random.key(0), utility=reader.doubt, lam=0.1)
+    assert 5 <= indices[0] < 50
+
+    class View:
+        counts, available = state.counts, state.available
+
+    View.posterior, View.phi = posterior, phi
+    assert different(reader.select(None, View, 0.1, 4), 4)
+    assert not reader.left
