@@ -73,6 +73,13 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
 
     Returns:
       the state before the first query.
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> posterior = laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, jnp.eye(3), jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> [round(x, 4) for x in state.variance.tolist()]
+      [0.8, 1.0, 1.0]
     """
     chex.assert_equal_shape_prefix([phi, available], 1)
     chex.assert_shape(counts, (posterior.mean.shape[0],))
@@ -83,7 +90,16 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
 def score(
     state: PoolState, key: jax.Array, utility: str | Utility, axis_name: str | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """What a `query` with these arguments weighs: the utility of every row [N] and its class probabilities [N, K]."""
+    """What a `query` with these arguments weighs: the utility of every row [N] and its class probabilities [N, K].
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> posterior = laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, jnp.eye(3), jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> utility, probs = cycle.score(state, jax.random.key(0), "least_confidence")
+      >>> utility.tolist()
+      [0.5, 0.5, 0.5]
+    """
     probs = laplace.mean_field(state.logits, state.variance)
     return utilities.evaluate(utility, state.logits, state.variance, key, axis_name), probs
 
@@ -111,6 +127,15 @@ def query(
 
     Returns:
       indices [num], -1 where no row is left, and the info.
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> phi, head = jnp.eye(3), jnp.array([[9.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+      >>> posterior = laplace.fit(head, phi, jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, phi, jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> indices, info = cycle.query(state, jax.random.key(0), lam=0.5)
+      >>> indices.tolist(), info.num_selected.item()  # row 2 is more likely of the class that is short
+      ([2], 1)
     """
     worth, probs = score(state, key, utility, axis_name)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
@@ -143,6 +168,14 @@ def update(
 
     Returns:
       the state for the next query.
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> phi, posterior = jnp.eye(3), laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, phi, jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> state = cycle.update(state, phi, jnp.array([1]), jnp.array([1]))
+      >>> state.counts.tolist(), state.available.tolist()
+      ([1, 1], [False, False, True])
     """
     usable = _answers.usable(indices, labels, state.counts.shape[0])
     rows = collectives.take(phi, indices, axis_name).astype(state.posterior.cov.dtype)
@@ -182,6 +215,15 @@ def run(
 
     Returns:
       the state after the last label and what was picked.
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> phi, posterior = jnp.eye(3), laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> masks = jnp.array([False, True, True]), jnp.array([1, 0])  # which rows may be asked for, labels of each class
+      >>> labels = jnp.array([0, 1, 1])
+      >>> state, info = cycle.run(jax.random.key(0), posterior, phi, labels, *masks, budget=2)
+      >>> info.indices.tolist(), info.labels.tolist(), state.counts.tolist()
+      ([1, 2], [1, 1], [1, 2])
     """
     how = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
     state = init(posterior, phi, available, counts)
@@ -221,6 +263,14 @@ def acquire(
 
     Returns:
       the state after the last label and what was picked.
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> phi, posterior = jnp.eye(3), laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, phi, jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> state, info = cycle.acquire(jax.random.key(0), state, phi, jnp.array([0, 1, 1]), budget=1)
+      >>> info.indices.tolist()
+      [1]
     """
     if minibatch < 1 or budget < 1 or budget % minibatch:
         raise ValueError(f"budget must be a positive multiple of minibatch, got {budget} and {minibatch}")

@@ -35,6 +35,11 @@ def curvature(logits: jax.Array) -> jax.Array:
 
     Returns:
       weight [...] in [0, 1/4].
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> laplace.curvature(jnp.array([[0.0, 0.0], [0.0, 50.0]])).tolist()
+      [0.25, 0.0]
     """
     p_max = jnp.max(jax.nn.softmax(logits), axis=-1)
     return p_max * (1.0 - p_max)
@@ -57,6 +62,12 @@ def fit(
 
     Returns:
       the posterior, on every device. No labels enter: the mean is taken as it was trained.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> posterior = laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, True, False]))
+      >>> [round(x, 4) for x in jnp.diagonal(posterior.cov).tolist()]  # 1 / (1 + 1/4) where a row counts
+      [0.8, 0.8, 1.0]
     """
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
@@ -82,6 +93,13 @@ def predict(posterior: Posterior, phi: jax.Array) -> tuple[jax.Array, jax.Array]
 
     Raises:
       ValueError: phi is of another dtype.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> posterior = laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.ones(3, bool))
+      >>> logits, variance = laplace.predict(posterior, jnp.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]))
+      >>> [round(x, 4) for x in variance.tolist()]
+      [0.8, 1.6]
     """
     chex.assert_rank(phi, 2)
     logits = pool_dot(phi, posterior.mean.T)
@@ -107,6 +125,11 @@ def pool_dot(phi: jax.Array, columns: jax.Array) -> jax.Array:
 
     Raises:
       ValueError: phi is of another dtype.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> laplace.pool_dot(jnp.ones((2, 3), jnp.bfloat16), jnp.ones((3, 1))).tolist()
+      [[3.0], [3.0]]
     """
     if phi.dtype == columns.dtype:
         return jnp.dot(phi, columns, precision=HIGHEST)
@@ -135,6 +158,12 @@ def mean_field(logits: jax.Array, variance: jax.Array) -> jax.Array:
 
     Returns:
       probabilities [..., K]. The predicted class is that of the logits; only the confidence changes.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> print(laplace.mean_field(jnp.array([[2.0, 0.0], [2.0, 0.0]]), jnp.array([0.0, 4.0])).round(2))
+      [[0.88 0.12]
+       [0.78 0.22]]
     """
     return jax.nn.softmax(logits * jax.lax.rsqrt(1.0 + MEAN_FIELD_FACTOR * variance)[..., None])
 
@@ -150,6 +179,11 @@ def sample_logits(key: jax.Array, logits: jax.Array, variance: jax.Array, num_sa
 
     Returns:
       [S, N, K]. Exact for one row at a time; covariances between rows need `sample_weights`.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> laplace.sample_logits(jax.random.key(0), jnp.zeros((4, 3)), jnp.ones(4), 10).shape
+      (10, 4, 3)
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
     noise = jax.random.normal(key, (num_samples, 1, logits.shape[-1]), logits.dtype)
@@ -166,6 +200,12 @@ def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> ja
 
     Returns:
       weights [S, K, D].
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> posterior = laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.ones(3, bool))
+      >>> laplace.sample_weights(jax.random.key(0), posterior, 10).shape
+      (10, 2, 3)
     """
     noise = jax.random.normal(key, (num_samples, *posterior.mean.shape), posterior.mean.dtype)
     factor = jnp.linalg.cholesky(posterior.cov)

@@ -18,6 +18,11 @@ def accuracy(labels: jax.Array, predictions: jax.Array) -> jax.Array:
 
     Returns:
       accuracy [].
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.accuracy(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2])).item()
+      0.75
     """
     chex.assert_equal_shape([labels, predictions])
     return jnp.mean(labels == predictions)
@@ -33,6 +38,11 @@ def recall(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax.A
 
     Returns:
       recall [K]. NaN for a class without labels.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.recall(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2]), 3).tolist()
+      [0.5, 1.0, 1.0]
     """
     chex.assert_equal_shape([labels, predictions])
     truth = jax.nn.one_hot(labels, num_classes)
@@ -49,6 +59,11 @@ def macro_f1(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax
 
     Returns:
       macro F1 []. A class with neither labels nor predictions counts 0.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> round(metrics.macro_f1(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2]), 3).item(), 3)  # (2/3 + 2/3 + 1) / 3
+      0.778
     """
     chex.assert_equal_shape([labels, predictions])
     truth = jax.nn.one_hot(labels, num_classes)
@@ -70,6 +85,11 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
 
     Returns:
       CBI [], higher is more even, infinite when all counts are equal.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> round(metrics.class_balance_index(jnp.array([30, 10, 20])).item(), 2)
+      7.35
     """
     counts = jnp.asarray(counts, jnp.result_type(float))
     if normalize == "sum":
@@ -88,6 +108,11 @@ def l1_score(counts: jax.Array) -> jax.Array:
 
     Returns:
       score []: 0 for equal counts, 1 when one class has all.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.l1_score(jnp.array([10, 10, 10])).item(), metrics.l1_score(jnp.array([30, 0, 0])).item()
+      (0.0, 1.0)
     """
     total, num_classes = jnp.sum(counts), counts.shape[-1]
     distance = jnp.sum(jnp.abs(counts - total / num_classes))
@@ -102,12 +127,23 @@ def imbalance_ratio(counts: jax.Array) -> jax.Array:
 
     Returns:
       ratio [], population std; K divided by it is `class_balance_index`.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> round(metrics.imbalance_ratio(jnp.array([30, 10, 20])).item(), 3)
+      0.408
     """
     return jnp.std(counts) / jnp.mean(counts)
 
 
 def found_classes(counts: jax.Array) -> jax.Array:
-    """How many classes [] have a label, of counts [K]."""
+    """How many classes [] have a label, of counts [K].
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.found_classes(jnp.array([3, 0, 1])).item()
+      2
+    """
     return jnp.sum(counts > 0)
 
 
@@ -120,6 +156,11 @@ def found_accuracy(recall: jax.Array, counts: jax.Array) -> jax.Array:
 
     Returns:
       accuracy []: the mean recall of the classes found, times their share of all classes.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.found_accuracy(jnp.array([0.5, 0.25, 1.0, 1.0]), jnp.array([3, 2, 0, 1])).item()
+      0.4375
     """
     return jnp.mean(jnp.where(counts > 0, recall, 0.0))
 
@@ -132,6 +173,11 @@ def euclidean_diversity(features: jax.Array) -> jax.Array:
 
     Returns:
       distance [], over the b (b - 1) / 2 pairs.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.euclidean_diversity(jnp.array([[0.0, 0.0], [3.0, 4.0]])).item()
+      5.0
     """
     chex.assert_rank(features, 2)
     differences = features[:, None, :] - features[None, :, :]
@@ -149,6 +195,11 @@ def kl_diversity(features: jax.Array) -> jax.Array:
 
     Returns:
       mean KL(row || average) [], in nats.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> round(metrics.kl_diversity(jnp.array([[1.0, 0.0], [0.0, 5.0]])).item(), 4)  # log 2: nothing in common
+      0.6931
     """
     chex.assert_rank(features, 2)
     shares = features / jnp.sum(features, axis=-1, keepdims=True)
@@ -164,5 +215,10 @@ def g_al(accuracy: jax.Array, full: jax.Array) -> jax.Array:
 
     Returns:
       the mean []; 0 matches full supervision, below 0 falls short of it.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> metrics.g_al(jnp.array([60.0, 70.0]), jnp.array([80.0, 90.0])).item()  # (-20/20 - 20/10) / 2
+      -1.5
     """
     return jnp.mean((accuracy - full) / (100.0 - full))

@@ -45,6 +45,12 @@ def gain(
 
     Returns:
       the gain.
+
+    Examples:
+      >>> from alfamous_jax import updates
+      >>> change = updates.gain(jnp.zeros((2, 3)), jnp.array([0.8, 0.0, 0.0]), jnp.array([1.0, 0.0, 0.0]), jnp.array(0))
+      >>> [round(x, 4) for x in change.step.tolist()]  # up for the class of the label, down for the other
+      [0.4167, -0.4167]
     """
     chex.assert_rank([mean, column, phi, label], [2, 1, 1, 0])
     spread = jnp.dot(phi, column, precision=HIGHEST)
@@ -69,6 +75,13 @@ def apply(posterior: Posterior, change: Gain) -> Posterior:
 
     Returns:
       the posterior after the label.
+
+    Examples:
+      >>> from alfamous_jax import laplace, updates
+      >>> posterior = laplace.Posterior(jnp.zeros((2, 3)), jnp.eye(3))
+      >>> change = updates.gain(posterior.mean, posterior.cov[0], jnp.eye(3)[0], jnp.array(0))
+      >>> [round(x, 4) for x in updates.apply(posterior, change).cov[0].tolist()]
+      [0.8238, 0.0, 0.0]
     """
     return Posterior(
         mean=posterior.mean + jnp.outer(change.step, change.column),
@@ -89,6 +102,13 @@ def rank_one(
 
     Returns:
       the new posterior and the gain, which `refresh` carries over to a pool.
+
+    Examples:
+      >>> from alfamous_jax import laplace, updates
+      >>> posterior = laplace.Posterior(jnp.zeros((2, 3)), jnp.eye(3))
+      >>> posterior, change = updates.rank_one(posterior, jnp.array([1.0, 0.0, 0.0]), jnp.array(0))
+      >>> [round(x, 4) for x in jnp.diagonal(posterior.cov).tolist()]
+      [0.8238, 1.0, 1.0]
     """
     column = jnp.dot(posterior.cov, phi, precision=HIGHEST)
     change = gain(posterior.mean, column, phi, label, step_size=step_size, repeats=repeats)
@@ -106,6 +126,15 @@ def refresh(logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change:
 
     Returns:
       logits [N, K] and variance [N], what `laplace.predict` would give at the new posterior.
+
+    Examples:
+      >>> from alfamous_jax import laplace, updates
+      >>> posterior, phi = laplace.Posterior(jnp.zeros((2, 3)), jnp.eye(3)), jnp.eye(3)
+      >>> logits, variance = laplace.predict(posterior, phi)
+      >>> posterior, change = updates.rank_one(posterior, phi[0], jnp.array(0))
+      >>> logits, variance = updates.refresh(logits, variance, phi, change)
+      >>> [round(x, 4) for x in variance.tolist()]  # what `laplace.predict` says anew
+      [0.8238, 1.0, 1.0]
     """
     chex.assert_rank([logits, variance, pool_phi], [2, 1, 2])
     columns, steps, shrinks = (
@@ -129,6 +158,13 @@ def update_many(posterior: Posterior, phi: jax.Array, labels: jax.Array) -> tupl
     Returns:
       the posterior after the last label and the n gains, stacked. The order matters slightly, as each
       step linearises at the mean it finds.
+
+    Examples:
+      >>> from alfamous_jax import laplace, updates
+      >>> posterior = laplace.Posterior(jnp.zeros((2, 3)), jnp.eye(3))
+      >>> posterior, changes = updates.update_many(posterior, jnp.eye(3)[:2], jnp.array([0, 1]))
+      >>> [round(x, 4) for x in jnp.diagonal(posterior.cov).tolist()]
+      [0.8238, 0.8238, 1.0]
     """
     chex.assert_equal_shape_prefix([phi, labels], 1)
     return jax.lax.scan(lambda state, row: rank_one(state, *row), posterior, (phi, labels))

@@ -29,6 +29,12 @@ def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
 
     Returns:
       demand [K], not rounded.
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> counts = jnp.array([6, 1, 2])
+      >>> balance.class_demand(counts, counts.sum()).tolist()
+      [0.0, 2.0, 1.0]
     """
     return jnp.maximum(total / counts.shape[-1] - counts, 0.0)
 
@@ -47,6 +53,14 @@ def objective(
 
     Returns:
       f [].
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> utility, probs, demand = jnp.array([0.75, 0.5]), jnp.eye(2), jnp.array([0.0, 1.0])
+      >>> balance.objective(jnp.array([0]), utility, probs, demand, 1.0).item()
+      1.25
+      >>> balance.objective(jnp.array([1]), utility, probs, demand, 1.0).item()  # lower: the class that is short
+      -0.5
     """
     picked = indices >= 0
     gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
@@ -68,6 +82,11 @@ def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax
 
     Returns:
       gain [N], higher first; not finite where the utility or a probability is not.
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> balance.marginal(jnp.array([0.75, 0.5]), jnp.eye(2), jnp.array([0.0, 1.0]), 1.0).tolist()
+      [-0.25, 1.5]
     """
     short = jnp.maximum(residual, 0.0)
     return utility - lam * jnp.sum(jnp.where(probs > short, probs - 2.0 * short, -probs), axis=-1)
@@ -94,6 +113,14 @@ def select_one(
 
     Returns:
       index [], int32; -1 if there is no row to pick. Ties go to the lowest index.
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> utility, probs, demand = jnp.array([0.75, 0.5]), jnp.eye(2), jnp.array([0.0, 1.0])
+      >>> balance.select_one(utility, probs, demand, 0.0, jnp.ones(2, bool)).item()
+      0
+      >>> balance.select_one(utility, probs, demand, 1.0, jnp.ones(2, bool)).item()
+      1
     """
     scores = marginal(utility, probs, demand, lam)
     return _greedy.best(scores, available & jnp.isfinite(scores), axis_name)
@@ -129,6 +156,12 @@ def select_greedy(
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
         a negative probability only count as invalid.
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> utility, probs, demand = jnp.array([0.9, 0.8, 0.1]), jnp.eye(2)[jnp.array([0, 0, 1])], jnp.ones(2)
+      >>> balance.select_greedy(utility, probs, demand, 1.0, jnp.ones(3, bool), budget=2).indices.tolist()
+      [0, 2]
     """
     check_shapes(utility, probs, demand, available, budget)
     selection: Selection = _select_greedy(utility, probs, demand, lam, available, budget)
@@ -197,6 +230,12 @@ def select_pseudo_label(
 
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam.
+
+    Examples:
+      >>> from alfamous_jax import balance
+      >>> utility, predicted, demand = jnp.array([0.9, 0.8, 0.1]), jnp.array([0, 0, 1]), jnp.ones(2)
+      >>> balance.select_pseudo_label(utility, predicted, demand, 1.0, jnp.ones(3, bool), budget=2).indices.tolist()
+      [0, 2]
     """
     chex.assert_rank([utility, predicted, demand, available], 1)
     chex.assert_equal_shape([utility, predicted, available])

@@ -67,6 +67,15 @@ def select_batch(
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
         a negative probability only count as invalid.
+
+    Examples:
+      >>> from alfamous_jax import balance_lp
+      >>> utility, probs, demand = jnp.array([0.9, 0.8, 0.1]), jnp.eye(2)[jnp.array([0, 0, 1])], jnp.ones(2)
+      >>> batch = balance_lp.select_batch(utility, probs, demand, 1.0, jnp.ones(3, bool), budget=2)
+      >>> sorted(batch.indices.tolist()), round(batch.objective.item(), 3)
+      ([0, 2], -1.0)
+      >>> (batch.objective - batch.bound).item() < 1e-4  # no batch is better by more than this
+      True
     """
     contract.check_shapes(utility, probs, demand, available, budget)
     selection: Selection = _select_batch(
@@ -95,6 +104,14 @@ def choose_lambda(
 
     Returns:
       lam [], one of the grid, and the curve over 0 and the sorted grid.
+
+    Examples:
+      >>> from alfamous_jax import balance_lp
+      >>> utility, probs, demand = jnp.array([0.9, 0.8, 0.1]), jnp.eye(2)[jnp.array([0, 0, 1])], jnp.ones(2)
+      >>> grid = jnp.array([0.125, 1.0, 4.0])
+      >>> lam, curve = balance_lp.choose_lambda(utility, probs, demand, jnp.ones(3, bool), budget=2, grid=grid)
+      >>> lam.item(), curve.l1.tolist()
+      (1.0, [2.0, 2.0, 0.0, 0.0])
     """
     contract.refuse_negative_lam(grid)
     lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)

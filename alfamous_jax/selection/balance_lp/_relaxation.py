@@ -66,6 +66,13 @@ def solve_dual(
 
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam.
+
+    Examples:
+      >>> from alfamous_jax import balance_lp
+      >>> utility, probs, demand = jnp.array([0.9, 0.8, 0.1]), jnp.eye(2)[jnp.array([0, 0, 1])], jnp.ones(2)
+      >>> dual = balance_lp.solve_dual(utility, probs, demand, 1.0, jnp.ones(3, bool), budget=2)
+      >>> round(dual.bound.item(), 3)  # the best batch has -.9 - .1
+      -1.0
     """
     contract.check_shapes(utility, probs, demand, available, budget)
     contract.refuse_negative_lam(lam)

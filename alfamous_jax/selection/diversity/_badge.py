@@ -48,6 +48,13 @@ def badge(
 
     Raises:
       ValueError: budget below 1.
+
+    Examples:
+      >>> from alfamous_jax import diversity
+      >>> probs, features = jnp.full((4, 2), 0.5), jnp.array([[0.0], [0.0], [0.0], [1.0]])
+      >>> batch = diversity.badge(jax.random.key(0), probs, features, jnp.ones(4, bool), budget=1)
+      >>> batch.indices.tolist()  # the first pick has the longest gradient
+      [3]
     """
     chex.assert_rank([probs, features], 2)
     contract.check_shapes(features[:, 0], probs, probs[0], available, budget)

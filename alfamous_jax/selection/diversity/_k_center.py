@@ -48,6 +48,13 @@ def k_center(
 
     Raises:
       ValueError: budget below 1.
+
+    Examples:
+      >>> from alfamous_jax import diversity
+      >>> features, labelled = jnp.array([[0.0], [1.0], [2.0], [9.0]]), jnp.array([True, False, False, False])
+      >>> batch = diversity.k_center(features, labelled, ~labelled, budget=2)
+      >>> batch.indices.tolist(), batch.objective.item()  # row 1 is left, at a distance of 1
+      ([3, 2], 1.0)
     """
     zeros = jnp.zeros((features.shape[0], 1), features.dtype)
     demand = jnp.zeros(1, features.dtype)
@@ -85,6 +92,15 @@ def k_center_balanced(
 
     Raises:
       ValueError: budget below 1.
+
+    Examples:
+      >>> from alfamous_jax import diversity
+      >>> features, labelled = jnp.array([[0.0], [1.0], [2.0], [9.0]]), jnp.array([True, False, False, False])
+      >>> probs, demand = jnp.eye(2)[jnp.array([0, 1, 0, 0])], jnp.array([0.0, 1.0])
+      >>> diversity.k_center_balanced(probs, demand, 0.0, features, labelled, ~labelled, budget=1).indices.tolist()
+      [3]
+      >>> diversity.k_center_balanced(probs, demand, 10.0, features, labelled, ~labelled, budget=1).indices.tolist()
+      [1]
     """
     chex.assert_rank(features, 2)
     chex.assert_equal_shape([labelled, available])

@@ -28,6 +28,12 @@ def diversify(utility: jax.Array, groups: jax.Array, available: jax.Array, *, bu
 
     Raises:
       ValueError: budget below 1.
+
+    Examples:
+      >>> from alfamous_jax import diversity
+      >>> utility, groups = jnp.array([0.9, 0.8, 0.7, 0.1]), jnp.array([0, 0, 0, 1])
+      >>> diversity.diversify(utility, groups, jnp.ones(4, bool), budget=3).indices.tolist()
+      [0, 3, 1]
     """
     chex.assert_equal_shape([utility, groups, available])
     contract.check_budget(budget)

@@ -1,0 +1,35 @@
+"""The examples in the docstrings of what people import first: every public function has one, and says what it says."""
+
+import doctest
+import inspect
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from alfamous_jax import acquisition, balance, balance_lp, cycle, diversity, laplace, metrics, updates
+
+FRONT = (acquisition, balance, balance_lp, cycle, diversity, laplace, metrics, updates)
+
+
+def functions(module):
+    """The public functions of a module, those that it takes from its own private modules included."""
+    for name, thing in vars(module).items():
+        own = getattr(thing, "__module__", "").startswith(module.__name__)
+        if own and not name.startswith("_") and inspect.isfunction(inspect.unwrap(thing)):
+            yield name, thing
+
+
+def test_functions_are_found():
+    assert {name for name, _ in functions(balance_lp)} == {"choose_lambda", "select_batch", "solve_dual"}
+    assert {name for name, _ in functions(cycle)} == {"acquire", "init", "query", "run", "score", "update"}
+
+
+@pytest.mark.parametrize("module", FRONT, ids=lambda module: module.__name__)
+def test_every_public_function_has_an_example_that_runs(module):
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    for name, function in functions(module):
+        test = parser.get_doctest(inspect.getdoc(function), {"jax": jax, "jnp": jnp}, name, module.__file__, 0)
+        assert test.examples, name
+        said = []
+        assert runner.run(test, out=said.append).failed == 0, "".join(said)
