@@ -6,8 +6,7 @@ MODE ?=
 WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
-# Most of the suite's time is compilation, and a program compiled in one piece takes a tenth less of it.
-suite = OPENBLAS_NUM_THREADS=1 XLA_FLAGS="--xla_cpu_parallel_codegen_split_count=1 $$XLA_FLAGS" $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The newest interpreter that starts, of those on the PATH and those of pyenv.
 ifneq (,$(filter test-newest,$(MAKECMDGOALS)))

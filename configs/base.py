@@ -56,14 +56,19 @@ def get_base() -> ConfigDict:
     # Network
     config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", or "identity" where the rows are features already,
     # or a flax module of your own, MODULE:ATTRIBUTE
-    config.head = "sngp"  # or "linear": no random features, the last layer sees the backbone's
+    config.head = "sngp"  # or "linear": no random features, the last layer sees the backbone's; or "map": no network,
+    # an exact fit to the rows under that of config.maps which suits the labels best
+    config.maps = ("common", "unit", "clipped", "common-rbf", "clipped-rbf")  # alfamous_jax.networks.feature_maps
     config.width = 128  # of an MLP or a TCN
     config.depth = 2
     config.spectral_bound = 6.0  # 0 is none
     config.dropout = 0.0  # rate; before every block, or on the features of "identity"
     config.num_features = 1024
     config.kernel_scale = 1.0
-    config.ridge = 1.0
+    config.refit = False  # fit the last layer anew, exactly, once the network is trained
+    config.ridge = FieldReference(1.0, field_type=object)  # of the posterior and of the exact fit, there also "auto"
+    config.ridges = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # what "auto" chooses from, in falling order
+    config.criterion = "loo"  # by which "auto" and "map" choose: loss of a row left out; or "folds", or "evidence"
     config.source = ""  # a file of experiments.train_source: the backbone starts from it, SVMs see its features
     config.snapshots = 1  # of the source network, the last of its training, whose features are averaged
 

@@ -43,7 +43,7 @@ def init(key: jax.Array, in_dim: int, num_features: int) -> RandomFeatures:
     )
 
 
-def apply(params: RandomFeatures, h: jax.Array, kernel_scale: float) -> jax.Array:
+def apply(params: RandomFeatures, h: jax.Array, kernel_scale: float | jax.Array) -> jax.Array:
     """phi(h) = sqrt(2/D) cos(Omega h / sqrt(s) + beta), so that phi(h)'phi(h') ~ exp(-|h - h'|^2 / (2 s)).
 
     Args:

@@ -11,6 +11,8 @@ import optax
 from alfamous_jax import imbalance
 from alfamous_jax.core.numerics import HIGHEST
 
+TOLERANCE = 1e-5  # of a fit, the largest entry of each class's gradient over that at the start
+
 
 class SVM(NamedTuple):
     """One hyperplane for each class against the rest."""
@@ -61,7 +63,7 @@ def fit(
     cost: float = 1.0,
     balanced: bool = True,
     max_steps: int = 1000,
-    tolerance: float = 1e-5,
+    tolerance: float = TOLERANCE,
 ) -> tuple[SVM, SvmInfo]:
     """Minimises the squared hinge loss by L-BFGS, from 0.
 
@@ -73,7 +75,8 @@ def fit(
       cost: C; 1 in the paper's reconstruction.
       balanced: rows weigh n / (K n_k), `imbalance.class_weights`, or all the same; static.
       max_steps: static.
-      tolerance: where to stop, the largest entry of each class's gradient over that at the start.
+      tolerance: where to stop, the largest entry of each class's gradient over that at the start; a fit whose
+        `gradient` is above it has run out of steps.
 
     Returns:
       the hyperplanes, and how the fit ended. A class without labels is never decided for.

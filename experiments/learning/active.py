@@ -91,9 +91,9 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     config, cycle, lams = task.config, state.cycle, _lams(task, state)
     now = _now(task, state)
     programs, start = task.learners[now.scheme], task.problem.variables[kind_of(now.scheme)]
-    variables, loss = timed(timing, "train_s", programs.train, now.streams.train, start, now.known)
-    scores = timed(timing, "evaluate_s", programs.evaluate, variables, now.known.data, jnp.asarray(now.counts))
-    loss, scores = jax.device_get((loss, scores))
+    variables, learned = timed(timing, "train_s", programs.train, now.streams.train, start, now.known)
+    scores = timed(timing, "evaluate_s", programs.evaluate, variables, now.known, jnp.asarray(now.counts))
+    learned, scores = jax.device_get((learned, scores))
     picks = curves = None
     if cycle < config.cycles:
         pool = variables, now.known, task.problem.available, jnp.asarray(now.counts)
@@ -108,9 +108,10 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
         picks = jax.device_get(picks)
     records = []
     for i, lane in enumerate(task.lanes):
-        own_loss, own_scores, own_picks = jax.tree.map(operator.itemgetter(i), (loss, scores, picks))
-        _refuse_trouble(lane, cycle, own_loss, own_picks, config.budget)
+        own_fit, own_scores, own_picks = jax.tree.map(operator.itemgetter(i), (learned, scores, picks))
+        _refuse_trouble(lane, cycle, own_fit.loss, own_picks, config.budget)
         records.append(_record(lane, cycle, lams[i], now.counts[i], own_scores, own_picks, task.problem.rows[i]))
+        records[-1] |= _of_fit(config, own_fit)
         if curves is not None and task.wanted[i] == "auto":
             names = ("lam", "l1", "utility")
             records[-1]["lam_curve"] = {name: [number(x) for x in getattr(curves, name)[i]] for name in names}
@@ -180,6 +181,16 @@ def _refuse_trouble(lane: Lane, cycle: int, loss: Any, picks: Any, budget: int) 
         raise ValueError(f"{where}: {picks.num_invalid} pool rows have a NaN or infinite utility")
     if picks is not None and picks.num_selected < budget:
         raise ValueError(f"{where}: the pool has only {picks.num_selected} rows left for a budget of {budget}")
+
+
+def _of_fit(config: FrozenConfigDict, learned: Any) -> dict:
+    """What a record says of the last layer: map and ridge where they were chosen, and a fit that did not converge."""
+    said: dict[str, Any] = {}
+    if np.isfinite(learned.ridge):
+        said["ridge"] = number(learned.ridge)
+    if learned.place >= 0:
+        said["map"] = config.maps[int(learned.place)]
+    return said if learned.converged else said | {"converged": False}
 
 
 def _record(lane: Lane, cycle: int, lam: float, counts: Any, scores: Any, picks: Any, rows: Any) -> dict:

@@ -8,6 +8,7 @@ from alfamous_jax.autoencoders.stage_vae import MEASURES
 from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
 from alfamous_jax.datasets import Dataset
 from alfamous_jax.datasets.pools import PROFILES, SCALINGS
+from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import methods, problem
 from experiments.learning.schemes import AUGMENTATIONS
@@ -19,6 +20,7 @@ OWNED: tuple[Rule, ...] = (
     one_of("scaling", ("auto", *SCALINGS)),
     one_of("backbone", tuple(problem.BACKBONES), dotted=True),
     one_of("head", problem.HEADS),
+    one_of("criterion", CRITERIA),
     one_of("augment", AUGMENTATIONS),
     one_of("profile", PROFILES),
     one_of("pool_dtype", ("float32", "bfloat16")),
@@ -35,6 +37,7 @@ def check(config: Mapping) -> None:
       ValueError: names the field, the value and what was expected.
     """
     check_config(config, *OWNED)
+    problem.maps_of(config)
     methods.check(config)
 
 

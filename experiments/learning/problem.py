@@ -12,7 +12,10 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import datasets
+from alfamous_jax.networks import feature_maps, mapped
+from alfamous_jax.networks.feature_maps import FeatureMap
 from alfamous_jax.networks.linear import Identity, Linear
+from alfamous_jax.networks.mapped import Mapped
 from alfamous_jax.networks.mlp import ResidualMLP
 from alfamous_jax.networks.resnet import resnet6, resnet18
 from alfamous_jax.networks.sngp import SNGP
@@ -28,7 +31,7 @@ BACKBONES: dict[str, Callable[[FrozenConfigDict, float | None, float], nn.Module
     "resnet18": lambda config, bound, rate: resnet18(bound, rate),
     "identity": lambda config, bound, rate: Identity(rate),
 }
-HEADS = ("sngp", "linear")
+HEADS = ("sngp", "linear", "map")
 
 
 class Keys(NamedTuple):
@@ -97,7 +100,9 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
         dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset)
     else:
         dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
-    return dataset if config.scaling == "auto" else dataset._replace(scaling=config.scaling)
+    if config.scaling == "auto":
+        return dataset._replace(scaling="common") if config.head == "map" else dataset
+    return dataset._replace(scaling=config.scaling)
 
 
 @lru_cache(maxsize=1)
@@ -137,8 +142,32 @@ def load_source(config: FrozenConfigDict, num_snapshots: int = 0) -> sources.Sou
     return sources.load(pathlib.Path(config.source), build_backbone(config), row, num_snapshots or config.snapshots)
 
 
-def build_model(config: FrozenConfigDict) -> SNGP | Linear:
+def maps_of(config: Mapping) -> tuple[FeatureMap, ...]:
+    """What a head "map" chooses from.
+
+    Raises:
+      ValueError: there is no such map.
+    """
+    try:
+        return tuple(feature_maps.parse(name) for name in config["maps"])
+    except ValueError as error:
+        raise ValueError(f"config.maps: {error}") from error
+
+
+def ridges_of(config: Mapping) -> tuple[float, ...]:
+    """The ridges that a refit or a head "map" chooses from."""
+    return tuple(config["ridges"]) if config["ridge"] == "auto" else (config["ridge"],)
+
+
+def chooses_ridge(config: Mapping) -> bool:
+    """Whether the last layer comes with a ridge of its own."""
+    return bool(config["refit"]) or config["head"] == "map"
+
+
+def build_model(config: FrozenConfigDict) -> SNGP | Linear | Mapped:
     """The network of a config."""
+    if config.head == "map":
+        return Mapped(maps_of(config), config.num_classes, config.num_features)
     backbone = build_backbone(config)
     if config.head == "linear":
         return Linear(backbone, config.num_classes)
@@ -195,10 +224,15 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
         placed = split_pool.place(load_arrays(config), rows[0], available[0])
     else:
         placed = load_data(config), jnp.asarray(rows), jnp.asarray(available)
-    start = [model.init(key.model, load_arrays(config).inputs[:1]) for key in keys]
+    start: list[Any] = [model.init(key.model, load_arrays(config).inputs[:1]) for key in keys]
     if config.source:
         source = load_source(config)
         start = [sources.transplant(variables, source) for variables in start]
+    if config.head == "map":
+        seen = [_moments(config, pool, key.model) for pool, key in zip(pools, keys, strict=True)]
+        start = [mapped.with_moments(variables, known) for variables, known in zip(start, seen, strict=True)]
+    if chooses_ridge(config):
+        start = [variables | {"posterior": {"ridge": jnp.ones(())}} for variables in start]
     variables = {"network": jax.tree.map(lambda *leaves: jnp.stack(leaves), *start)}
     data, pool, available = placed
     if data.fixed is not None:
@@ -206,3 +240,9 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
         variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(seeds)), machine)
     initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
     return Problem(data, rows, pool, available, np.stack(initial), variables)
+
+
+def _moments(config: FrozenConfigDict, pool: datasets.Pool, key: jax.Array) -> feature_maps.Moments:
+    """What the maps know of the pool of a seed: its rows, not their labels."""
+    inputs = np.asarray(load_arrays(config).inputs[pool.rows[pool.available]], np.float32)
+    return feature_maps.moments(jnp.asarray(inputs.reshape(len(inputs), -1)), key)

@@ -11,10 +11,20 @@ import optax
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import datasets
-from alfamous_jax.networks import augment, linear, svm, train
-from experiments.learning.problem import Data, build_model, load_dataset
+from alfamous_jax.networks import augment, choose_head, linear, mapped, svm, train
+from alfamous_jax.networks.mapped import Mapped
+from experiments.learning.problem import Data, build_model, load_dataset, ridges_of
 
 AUGMENTATIONS = ("none", "affine", "flip_and_crop")
+
+
+class Learned(NamedTuple):
+    """What a scheme says of its fit."""
+
+    loss: jax.Array  # of the last epoch, or the objective
+    converged: jax.Array  # [], True where nothing can say that it did not
+    ridge: jax.Array  # [], of the last layer, NaN where it was not chosen
+    place: jax.Array  # [], of its map among those of the config, -1 where there is none
 
 
 class Scheme(NamedTuple):
@@ -22,7 +32,7 @@ class Scheme(NamedTuple):
 
     model: Any  # a flax module
     inputs: Callable[[Data], tuple[jax.Array, jax.Array]]  # what the model takes of the training and the test rows
-    fit: Callable[..., tuple[Any, jax.Array]]  # (key, start, data, rows [M], count) -> variables, loss
+    fit: Callable[..., tuple[Any, Learned]]  # (key, start, data, rows [M], count)
     has_posterior: bool  # whether the last layer is probabilistic
 
 
@@ -30,6 +40,8 @@ def build(config: FrozenConfigDict, name: str) -> Scheme:
     """The scheme of a name of `plan.strategies.SCHEMES` but "switch", which is two of them."""
     if name in ("svm", "cs-svm"):
         return _machine(config, balanced=name == "cs-svm")
+    if config.head == "map":
+        return _map_head(config)
     return _network(config, thresholded=name == "network-th")
 
 
@@ -48,25 +60,72 @@ def training(config: FrozenConfigDict) -> dict[str, Any]:
 def _network(config: FrozenConfigDict, thresholded: bool) -> Scheme:
     model, how = build_model(config), training(config)
 
-    def fit(key: jax.Array, start: Any, data: Data, rows: jax.Array, count: jax.Array) -> tuple[Any, jax.Array]:
+    def fit(key: jax.Array, start: Any, data: Data, rows: jax.Array, count: jax.Array) -> tuple[Any, Learned]:
+        start = {name: tree for name, tree in start.items() if name != "posterior"}
         variables, info = train.fit(key, start, data.inputs, data.labels, rows, count, model=model, **how)
+        learned = _said(info.loss)
+        if config.refit:
+            variables, learned = _refit(config, model, key, variables, data, rows, count)
+            learned = learned._replace(loss=info.loss)
         if thresholded:
             variables = linear.with_prior_threshold(variables, _counts(config, data, rows, count))
-        return variables, info.loss
+        return variables, learned
 
     return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+
+
+def _refit(
+    config: FrozenConfigDict, model: Any, key: jax.Array, variables: Any, data: Data, rows: jax.Array, count: jax.Array
+) -> tuple[Any, Learned]:
+    """The last layer fitted exactly to the features of the labelled rows, which count as of norm 1 on average."""
+    mask = jnp.arange(rows.size) < count
+    phi = train.in_chunks(lambda chunk: model.apply(variables, data.inputs[chunk]).phi, rows)
+    square = jnp.sum(jnp.where(mask[:, None], phi, 0.0) ** 2) / count
+    size = jnp.sqrt(jnp.where(square > 0, square, 1.0))
+    choice = _choose(config, key, (phi / size)[None], data.labels[rows], mask)
+    head = {**variables["params"]["head"], "kernel": choice.mean.T / size}
+    ridge = choice.ridge * size**2
+    variables = {**variables, "params": {**variables["params"], "head": head}, "posterior": {"ridge": ridge}}
+    return variables, Learned(choice.info.objective, choice.info.converged, choice.ridge, jnp.asarray(-1))
+
+
+def _map_head(config: FrozenConfigDict) -> Scheme:
+    """No network: the rows under the map of `config.maps` that suits the labels best, and an exact fit."""
+    model = build_model(config)
+
+    def fit(key: jax.Array, start: Any, data: Data, rows: jax.Array, count: jax.Array) -> tuple[Any, Learned]:
+        mask = jnp.arange(rows.size) < count
+        phi: Any = model.apply(start, data.inputs[rows], method=Mapped.every)
+        choice = _choose(config, key, phi, data.labels[rows], mask)
+        variables = mapped.with_choice(start, choice.place, choice.mean) | {"posterior": {"ridge": choice.ridge}}
+        return variables, Learned(choice.info.objective, choice.info.converged, choice.ridge, choice.place)
+
+    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+
+
+def _choose(
+    config: FrozenConfigDict, key: jax.Array, phi: jax.Array, labels: jax.Array, mask: jax.Array
+) -> choose_head.Choice:
+    ridges = jnp.asarray(ridges_of(config), jnp.float32)
+    return choose_head.choose(key, phi, labels, mask, config.num_classes, ridges, criterion=config.criterion)
+
+
+def _said(loss: jax.Array, converged: jax.Array | bool = True) -> Learned:
+    """Of a fit without a ridge of its own."""
+    return Learned(loss, jnp.asarray(converged), jnp.full((), jnp.nan), jnp.asarray(-1))
 
 
 def _machine(config: FrozenConfigDict, balanced: bool) -> Scheme:
     model = linear.Linear(linear.Identity(), config.num_classes)
 
-    def fit(key: jax.Array, start: Any, data: Data, rows: jax.Array, count: jax.Array) -> tuple[Any, jax.Array]:
+    def fit(key: jax.Array, start: Any, data: Data, rows: jax.Array, count: jax.Array) -> tuple[Any, Learned]:
         mask = jnp.arange(rows.size) < count
         machine, info = svm.fit(
             _fixed(data)[0][rows], data.labels[rows], mask, config.num_classes, cost=config.svm_cost, balanced=balanced
         )
         bias = jnp.maximum(machine.bias, linear.NEVER)
-        return linear.with_head(start, jnp.concatenate([machine.weights.T, bias[None]])), jnp.sum(info.objective)
+        variables = linear.with_head(start, jnp.concatenate([machine.weights.T, bias[None]]))
+        return variables, _said(jnp.sum(info.objective), info.gradient <= svm.TOLERANCE)
 
     return Scheme(model, _fixed, fit, has_posterior=False)
 

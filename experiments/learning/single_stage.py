@@ -90,12 +90,12 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     for scheme in config.schemes:
         programs = build_programs(config, Strategy("random", scheme=scheme), 1)
         start, key = here.variables[kind_of(scheme)], jax.random.fold_in(task.keys.train, place)[None]
-        variables, loss = timed(timing, f"train_{scheme}_s", programs.train, key, start, known)
-        if not np.isfinite(loss).all():
+        variables, learned = timed(timing, f"train_{scheme}_s", programs.train, key, start, known)
+        if not np.isfinite(learned.loss).all():
             where = f"{task.choice}, seed {task.seed}"
             raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
         labels = jnp.asarray(counts)[None]
-        scores = timed(timing, f"evaluate_{scheme}_s", programs.evaluate, variables, here.data, labels)
+        scores = timed(timing, f"evaluate_{scheme}_s", programs.evaluate, variables, known, labels)
         scores = jax.tree.map(lambda x: np.asarray(x)[0], scores)
         records.append(_record(task, scheme, place, scores, counts, selected))
     return State(place + 1, state.arrays, state.records + records), records

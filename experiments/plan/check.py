@@ -23,6 +23,10 @@ def _whole_numbers(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(_integer(x) and x >= 0 for x in value)
 
 
+def _falls(values: Sequence[float]) -> bool:
+    return len(values) > 0 and list(values) == sorted(set(values), reverse=True)
+
+
 def at_least(least: int, *fields: str) -> Rule:
     """Fields that are integers from some number on."""
     return fields, f"an integer of at least {least}", lambda v: _integer(v) and v >= least
@@ -47,7 +51,7 @@ RULES: tuple[Rule, ...] = (
     at_least(0, "test_rows", "first_seed", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
     at_least(2, "folds"),
     (
-        ("kernel_scale", "ridge", "learning_rate", "svm_cost", "vabal.learning_rate"),
+        ("kernel_scale", "learning_rate", "svm_cost", "vabal.learning_rate"),
         "a finite number above 0",
         lambda v: _number(v) and v > 0,
     ),
@@ -55,6 +59,17 @@ RULES: tuple[Rule, ...] = (
         ("weight_decay", "spectral_bound", "source_ratio", "class_mean", "vabal.weight", "vabal.kl_weight"),
         "a finite number of at least 0",
         lambda v: _number(v) and v >= 0,
+    ),
+    (("ridge",), "a finite number above 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v > 0)),
+    (
+        ("ridges",),
+        "a tuple of falling numbers above 0",
+        lambda v: isinstance(v, (tuple, list)) and all(_number(x) and x > 0 for x in v) and _falls(v),
+    ),
+    (
+        ("maps",),
+        "a tuple of different names",
+        lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)) and all(isinstance(x, str) for x in v),
     ),
     (("lam",), "a finite number of at least 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v >= 0)),
     (
@@ -85,7 +100,7 @@ RULES: tuple[Rule, ...] = (
         lambda v: v in MINORITIES if isinstance(v, str) else _whole_numbers(v) and len(v) == len(set(v)),
     ),
     (
-        ("balanced_initial", "vabal.mask_in_training", "vabal.batch_norm"),
+        ("balanced_initial", "refit", "vabal.mask_in_training", "vabal.batch_norm"),
         "True or False",
         lambda v: isinstance(v, bool),
     ),
@@ -127,8 +142,22 @@ def check_config(config: Mapping, *others: Rule) -> None:
         raise ValueError("config.profile: 'exponential' needs two classes and config.minority_ratio above 0")
     if config["profile"] == "transfer" and not (config["class_mean"] and isinstance(config["minority"], str)):
         raise ValueError("config.profile: 'transfer' needs config.class_mean above 0 and no tuple in config.minority")
+    if config["ridge"] == "auto" and not config["refit"] and config["head"] != "map":
+        raise ValueError("config.ridge: 'auto' needs config.refit or config.head 'map', whose fit has a ridge")
+    if config["head"] == "map":
+        _check_map(config)
     if config["source"] and config["backbone"] == "identity":
         raise ValueError("config.source: 'identity' has no parameters to start from; choose another config.backbone")
+
+
+def _check_map(config: Mapping) -> None:
+    """Refuses what a head without a network cannot do."""
+    for field, only in (("backbone", "identity"), ("augment", "none"), ("dropout", 0), ("source", "")):
+        if config[field] != only:
+            got = config[field]
+            raise ValueError(f"config.{field}: config.head 'map' trains no network and needs {only!r}, got {got!r}")
+    if config["parallel"] == "pool":
+        raise ValueError("config.parallel: config.head 'map' needs the whole pool on one device, got 'pool'")
 
 
 def check_budget(config: Mapping, smallest_pool: int) -> None:

@@ -23,8 +23,8 @@ Step = Callable[..., Any]
 class Programs(NamedTuple):
     """Jitted steps over all lanes of a group."""
 
-    train: Step  # (key, start, Labelled) -> variables, loss
-    evaluate: Step  # (variables, data, counts) -> Scores
+    train: Step  # (key, start, Labelled) -> variables, Learned
+    evaluate: Step  # (variables, Labelled, counts) -> Scores
     query: Step  # (key, variables, Labelled, available, counts, lam) -> Query
     choose_lambda: Step  # (key, variables, Labelled, available, counts) -> lam, Curve; once, for lam "auto"
     cross_validate: Step  # (key, start, Labelled) -> accuracy; used by lanes that may switch
@@ -47,7 +47,7 @@ def build_programs(config: FrozenConfigDict, strategy: Strategy, num_lanes: int)
     lanewise = partial(_lanewise, num_lanes=num_lanes, split=setup.axis_name is not None)
     return Programs(
         train=lanewise(partial(train, setup), (0, 0, KNOWN)),
-        evaluate=lanewise(partial(evaluate, setup), (0, None, 0)),
+        evaluate=lanewise(partial(evaluate, setup), (0, KNOWN, 0)),
         query=lanewise(partial(query, setup), (0, 0, KNOWN, 0, 0, 0)),
         choose_lambda=lanewise(partial(choose_lambda, setup), (0, 0, KNOWN, 0, 0)),
         cross_validate=lanewise(partial(cross_validate, setup), (0, 0, KNOWN)),

@@ -72,6 +72,7 @@ def _posterior(setup: Setup, variables: Any, phi: jax.Array, known_rows: jax.Arr
     mean = head_mean(variables)
     if setup.scheme.has_posterior:
         known_phi = collectives.take(phi, known_rows, setup.axis_name)
-        return laplace.fit(mean, known_phi.astype(mean.dtype), is_known, setup.ridge)
+        ridge = variables["posterior"]["ridge"] if "posterior" in variables else setup.ridge
+        return laplace.fit(mean, known_phi.astype(mean.dtype), is_known, ridge)
     # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
     return Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))

@@ -9,8 +9,8 @@ from alfamous_jax import metrics
 from alfamous_jax.core import collectives
 from alfamous_jax.networks import cross_validation
 from alfamous_jax.networks import train as networks_train
-from experiments.learning.problem import Data
 from experiments.learning.programs._setup import Labelled, Setup, taken
+from experiments.learning.schemes import Learned
 
 
 class Scores(NamedTuple):
@@ -22,10 +22,11 @@ class Scores(NamedTuple):
     cbi: jax.Array  # min-max scaled, the scale of the published tables
     cbi_sum: jax.Array  # Eq. 9 as printed
     l1_score: jax.Array
+    train_accuracy: jax.Array  # on what is labelled; far from 1, the network does not fit its own labels
 
 
-def train(setup: Setup, key: jax.Array, start: Any, known: Labelled) -> tuple[Any, jax.Array]:
-    """Trains from `start`: variables and loss."""
+def train(setup: Setup, key: jax.Array, start: Any, known: Labelled) -> tuple[Any, Learned]:
+    """Trains from `start`: variables, and what the scheme says of its fit."""
     data, pool, indices, num = known
     fit = setup.scheme.fit
     if setup.axis_name is None:
@@ -35,13 +36,16 @@ def train(setup: Setup, key: jax.Array, start: Any, known: Labelled) -> tuple[An
     return collectives.first(fitted, setup.axis_name)
 
 
-def evaluate(setup: Setup, variables: Any, data: Data, counts: jax.Array) -> Scores:
-    """Scores on the test set, and the balance of the labels."""
-    inputs = setup.scheme.inputs(data)[1]
-    model, num_classes = setup.scheme.model, setup.num_classes
+def evaluate(setup: Setup, variables: Any, known: Labelled, counts: jax.Array) -> Scores:
+    """Scores on the test set and on what is labelled, and the balance of the labels."""
+    data, pool, indices, num = known
+    (seen, inputs), model, num_classes = setup.scheme.inputs(data), setup.scheme.model, setup.num_classes
     test = networks_train.evaluate(variables, inputs, data.y_test, model=model, num_classes=num_classes)
+    rows, labels = (taken(setup, array, pool, indices) for array in (seen, data.labels))
+    predicted = networks_train.in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), rows)
+    right = jnp.sum((predicted == labels) & (jnp.arange(indices.size) < num)) / jnp.maximum(num, 1)
     cbi, cbi_sum = (metrics.class_balance_index(counts, how) for how in ("minmax", "sum"))
-    return Scores(test.accuracy, test.macro_f1, test.recall, cbi, cbi_sum, metrics.l1_score(counts))
+    return Scores(test.accuracy, test.macro_f1, test.recall, cbi, cbi_sum, metrics.l1_score(counts), right)
 
 
 def cross_validate(setup: Setup, key: jax.Array, start: Any, known: Labelled) -> jax.Array:

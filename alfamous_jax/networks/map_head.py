@@ -1,0 +1,164 @@
+"""The last layer, fitted exactly: penalised multinomial logistic regression on given features, by Newton's method.
+
+One strictly convex problem, so that the minimiser does not depend on where a fit starts, on a learning rate or on the
+order of the rows. Its ridge is the prior precision of `laplace.fit`: mean and covariance belong to one posterior.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core.numerics import dot
+from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, nothing, problem_of
+
+__all__ = ["NEVER", "Basis", "HeadInfo", "basis", "fit", "path"]
+
+
+class HeadInfo(NamedTuple):
+    """How the fit ended."""
+
+    objective: jax.Array  # []
+    gradient: jax.Array  # [], norm of the gradient over that at weights of 0
+    gap: jax.Array  # [], no weights have an objective below objective - gap
+    num_steps: jax.Array  # [], of Newton's method
+    converged: jax.Array  # [], whether gap is at most tolerance * objective
+
+
+def fit(
+    features: jax.Array,
+    labels: jax.Array,
+    mask: jax.Array,
+    num_classes: int,
+    ridge: jax.Array | float = 1.0,
+    *,
+    intercept: bool = False,
+    max_steps: int = 50,
+    tolerance: float = 1e-5,
+) -> tuple[jax.Array, HeadInfo]:
+    """The weights that minimise sum_i -log softmax(W phi_i)[y_i] + ridge / 2 |W|^2, with a certificate.
+
+    The mode of the posterior whose covariance `laplace.fit` approximates with the same ridge. The gap follows from
+    strong convexity: f(W) - min f <= |grad f(W)|^2 / (2 ridge).
+
+    Args:
+      features: labelled rows in a padded buffer [M, D].
+      labels: [M], in 0..K-1.
+      mask: which rows of the buffer count [M].
+      num_classes: K, static.
+      ridge: prior precision [], > 0. scikit-learn's C is 1 / ridge.
+      intercept: a bias that is not penalised, static. A class without labels is then never predicted, as its best bias
+        is minus infinity; without an intercept it keeps a probability.
+      max_steps: of Newton's method, static.
+      tolerance: where to stop, the gap over the objective.
+
+    Raises:
+      ValueError: a ridge that is known outside of a trace is not above 0.
+
+    Returns:
+      mean [K, D], or [K, D + 1] with the biases last; and how the fit ended. `converged` is False where float32 or
+      `max_steps` ended it: such a fit should not be used unseen. Rows of norm about 1 converge for any ridge from 1e-3
+      on. With an intercept, its share of the gap is an estimate.
+
+    Examples:
+      >>> from alfamous_jax.networks import map_head
+      >>> rows, labels = jnp.array([[1.0], [-1.0], [9.0]]), jnp.array([0, 1, 0])
+      >>> mean, info = map_head.fit(rows, labels, jnp.array([True, True, False]), 2, 1.0)
+      >>> mean.round(3).tolist(), bool(info.converged)
+      ([[0.521], [-0.521]], True)
+    """
+    chex.assert_rank([features, labels, mask], [2, 1, 1])
+    chex.assert_equal_shape_prefix([features, labels, mask], 1)
+    if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
+        raise ValueError(f"ridge must be above 0, got {ridge}")
+    fitted: tuple[jax.Array, HeadInfo] = _fit(
+        features, labels, mask, num_classes, ridge, intercept, max_steps, tolerance
+    )
+    return fitted
+
+
+@partial(jax.jit, static_argnames=("num_classes", "intercept", "max_steps"))
+def _fit(
+    features: jax.Array,
+    labels: jax.Array,
+    mask: jax.Array,
+    num_classes: int,
+    ridge: jax.Array | float,
+    intercept: bool,
+    max_steps: int,
+    tolerance: float,
+) -> tuple[jax.Array, HeadInfo]:
+    base = basis(features, mask)
+    problem = problem_of(base, labels, mask, ridge, num_classes, intercept)
+    state = minimise(problem, nothing(problem), ridge, max_steps, tolerance)
+    mean = dot(state.weights[:, : base.rows.shape[1]], base.directions.T)
+    if intercept:
+        mean = jnp.concatenate([mean, (state.weights[:, -1] + problem.offset)[:, None]], axis=1)
+    return mean, _info(problem, state, ridge, tolerance)
+
+
+def basis(features: jax.Array, mask: jax.Array) -> Basis:
+    """Rotates features so that the columns of the labelled rows are orthogonal, which Newton's method likes.
+
+    Args:
+      features: [M, D].
+      mask: which rows count [M].
+
+    Returns:
+      the rows in min(M, D) coordinates. Weights in them have the norm and the logits of weights in the span of the
+      rows, where every minimiser lies.
+    """
+    num_rows, width = features.shape
+    rows = jnp.where(mask[:, None], features, 0.0)
+    if num_rows < width:
+        directions = jnp.linalg.qr(rows.T)[0]
+        rows = dot(rows, directions)
+    else:
+        directions = jnp.eye(width, dtype=features.dtype)
+    _, turn = jnp.linalg.eigh(dot(rows.T, rows))
+    turned = dot(rows, turn)
+    return Basis(turned, dot(directions, turn), jnp.sum(turned**2, axis=0))
+
+
+def path(
+    base: Basis,
+    labels: jax.Array,
+    mask: jax.Array,
+    num_classes: int,
+    ridges: jax.Array,
+    max_steps: int = 50,
+    tolerance: float = 1e-5,
+) -> tuple[jax.Array, HeadInfo]:
+    """`fit` at several ridges, each from where the last ended: give them in falling order.
+
+    Args:
+      base: of `basis`.
+      labels: [M].
+      mask: [M]; may leave out rows of the basis.
+      num_classes: K, static.
+      ridges: [G].
+      max_steps: static.
+      tolerance: as in `fit`.
+
+    Returns:
+      weights [G, K, R] in the coordinates of the basis, and how each fit ended [G].
+    """
+    first = nothing(problem_of(base, labels, mask, ridges[0], num_classes, intercept=False))
+
+    def step(start: jax.Array, ridge: jax.Array) -> tuple[jax.Array, tuple[jax.Array, HeadInfo]]:
+        problem = problem_of(base, labels, mask, ridge, num_classes, intercept=False)
+        state = minimise(problem, start, ridge, max_steps, tolerance)
+        return state.weights, (state.weights, _info(problem, state, ridge, tolerance))
+
+    found: tuple[jax.Array, HeadInfo] = jax.lax.scan(step, first, ridges)[1]
+    return found
+
+
+def _info(problem: Problem, state: State, ridge: jax.Array | float, tolerance: float) -> HeadInfo:
+    first = at(problem, nothing(problem), ridge, state.number)
+    norm = jnp.linalg.norm(first.gradient)
+    left = jnp.linalg.norm(state.gradient) / jnp.where(norm > 0, norm, 1.0)
+    reached = state.gap <= tolerance * state.objective
+    return HeadInfo(state.objective, left, state.gap, state.number, reached)

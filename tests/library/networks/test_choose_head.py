@@ -1,0 +1,137 @@
+"""Feature maps by hand, and the choice between them on rows that only one of them suits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from alfamous_jax.networks import choose_head, feature_maps, map_head, mapped, random_features
+from alfamous_jax.networks.feature_maps import FeatureMap
+
+pytestmark = pytest.mark.slow
+
+RIDGES = jnp.array([1.0, 0.1, 0.01])
+KEY = jax.random.key(0)
+NAMES = ("common", "unit", "clipped", "common-rbf", "clipped-rbf")
+MAPS = tuple(map(feature_maps.parse, NAMES))
+
+
+def measured(rows):
+    return feature_maps.moments(jnp.asarray(rows, jnp.float32), KEY)
+
+
+class TestFeatureMaps:
+    def test_a_name_says_scaling_kernel_and_length(self):
+        assert feature_maps.parse("unit") == FeatureMap("unit", 0.0)
+        assert feature_maps.parse("clipped-rbf") == FeatureMap("clipped", 1.0)
+        assert feature_maps.parse("common-rbf@0.25") == FeatureMap("common", 0.25)
+        assert [str(feature_maps.parse(name)) for name in ("unit", "common-rbf@0.25")] == ["unit", "common-rbf@0.25"]
+
+    @pytest.mark.parametrize("name", ["", "rbf", "common-", "common-rbf@", "common-rbf@0", "unit-rbf@x", "unit@2"])
+    def test_another_name_is_refused(self, name):
+        with pytest.raises(ValueError, match="is not one of common, clipped, unit"):
+            feature_maps.parse(name)
+
+    def test_scalings_by_hand(self):
+        rows = np.array([[0.0, 10, 7], [2, 10, 7], [4, 40, 7]])
+        known = measured(rows)
+        deviation = np.sqrt([8 / 3, 200])
+        np.testing.assert_allclose(known.mean, [2, 20, 7])
+        np.testing.assert_allclose(known.deviation, [*deviation, np.inf], rtol=1e-6)
+        centred = rows - np.asarray(known.mean)
+        for name, wanted in (
+            ("common", centred / np.linalg.norm(deviation)),
+            ("clipped", centred / [*deviation, np.inf] / np.sqrt(2)),
+            ("unit", centred / np.linalg.norm(centred, axis=1, keepdims=True)),
+        ):
+            np.testing.assert_allclose(feature_maps.scale(jnp.asarray(rows), known, name), wanted, atol=1e-6)
+        far = feature_maps.scale(jnp.array([[2.0 + 100, 20, 7]]), known, "clipped")
+        np.testing.assert_allclose(far, [[4 / np.sqrt(2), 0, 0]], rtol=1e-6)
+
+    def test_rows_have_a_norm_of_one_on_average_under_every_map(self):
+        rows = np.random.default_rng(0).normal(size=(400, 20)) * np.linspace(0.1, 5, 20) + 3
+        known, draws = measured(rows), random_features.init(KEY, 20, 2000)
+        for one in MAPS:
+            phi = feature_maps.apply(one, known, draws, jnp.asarray(rows, jnp.float32), 2000)
+            assert phi.shape == (400, 2000) and float(jnp.mean(jnp.sum(phi**2, axis=1))) == pytest.approx(1, rel=0.03)
+
+    def test_an_rbf_map_is_the_kernel_of_the_median_distance(self):
+        rows = np.random.default_rng(0).normal(size=(300, 6))
+        known, draws = measured(rows), random_features.init(KEY, 6, 20_000)
+        scaled = np.asarray(feature_maps.scale(jnp.asarray(rows, jnp.float32), known, "common"))
+        squares = np.sum((scaled[:, None] - scaled) ** 2, axis=-1)
+        median = np.median(squares[np.triu_indices(300, 1)])
+        np.testing.assert_allclose(known.distances[0], median, rtol=1e-4)
+        phi = np.asarray(feature_maps.apply(FeatureMap("common", 0.5), known, draws, jnp.asarray(rows), 20_000))
+        np.testing.assert_allclose(phi[:50] @ phi[:50].T, np.exp(-squares[:50, :50] / (2 * 0.5 * median)), atol=0.03)
+
+    def test_a_constant_column_and_a_pool_of_equal_rows_are_nothing(self):
+        rows = np.full((30, 3), 0.1)
+        known, draws = measured(rows), random_features.init(KEY, 3, 16)
+        for one in MAPS:
+            phi = feature_maps.apply(one, known, draws, jnp.asarray(rows + 5, jnp.float32), 16)
+            assert np.all(np.isfinite(phi)) and np.ptp(np.asarray(phi), axis=0).max() == 0
+
+
+def clouds(scales, num=120, seed=0):
+    """Four classes that only the first three columns tell apart; the columns then have these scales."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(4, num, p=[0.4, 0.3, 0.2, 0.1])
+    rows = rng.normal(size=(num, len(scales)))
+    rows[:, :3] = 2.5 * rng.normal(size=(4, 3))[labels] + rng.normal(size=(num, 3))
+    return rows * scales, labels
+
+
+def chosen(rows, labels, mask, criterion="loo"):
+    known, draws = measured(rows), random_features.init(KEY, rows.shape[1], 256)
+    wide = feature_maps.width(MAPS, rows.shape[1], 256)
+    phi = jnp.stack([feature_maps.apply(one, known, draws, jnp.asarray(rows, jnp.float32), wide) for one in MAPS])
+    return phi, choose_head.choose(KEY, phi, jnp.asarray(labels), jnp.asarray(mask), 4, RIDGES, criterion=criterion)
+
+
+@pytest.mark.parametrize("criterion", choose_head.CRITERIA)
+class TestChoose:
+    def test_one_scale_for_principal_components_and_one_each_for_units(self, criterion):
+        """What matters is large in the first pool and small in the second, among as many columns of noise."""
+        everything = np.ones(120, bool)
+        components = clouds(np.concatenate([np.full(3, 5.0), np.full(60, 0.3)]))
+        units = clouds(np.concatenate([np.full(3, 1e-3), np.full(6, 1e3)]))
+        for (rows, labels), fitting in ((components, {"common", "unit"}), (units, {"clipped"})):
+            _, choice = chosen(rows, labels, everything, criterion)
+            assert MAPS[int(choice.place)].scaling in fitting and choice.info.converged
+
+    def test_the_head_is_the_exact_fit_of_the_best_score(self, criterion):
+        rows, labels = clouds(np.ones(10))
+        mask = np.arange(120) < 80
+        phi, choice = chosen(rows, labels, mask, criterion)
+        place, which = np.unravel_index(np.argmax(choice.scores), choice.scores.shape)
+        assert (int(choice.place), float(choice.ridge)) == (place, float(RIDGES[which]))
+        _, info = map_head.fit(phi[place], labels, mask, 4, float(choice.ridge))
+        np.testing.assert_allclose(choice.info.objective, info.objective, rtol=2e-4)
+        loss = -np.sum(jax.nn.log_softmax(phi[place] @ choice.mean.T)[np.arange(120), labels] * mask)
+        np.testing.assert_allclose(loss + choice.ridge / 2 * np.sum(choice.mean**2), choice.info.objective, rtol=1e-5)
+
+    def test_a_row_of_each_class_is_enough(self, criterion):
+        rows, labels = clouds(np.ones(10))
+        first = np.isin(np.arange(120), [np.flatnonzero(labels == k)[0] for k in range(4)])
+        _, choice = chosen(rows, labels, first, criterion)
+        assert np.all(np.isfinite(choice.scores)) and np.all(np.isfinite(choice.mean)) and choice.info.converged
+
+
+def test_another_criterion_is_refused():
+    with pytest.raises(ValueError, match="criterion must be 'loo', 'evidence' or 'folds', got 'f1'"):
+        choose_head.choose(KEY, jnp.ones((1, 4, 2)), jnp.zeros(4, int), jnp.ones(4, bool), 2, RIDGES, criterion="f1")
+
+
+def test_a_model_answers_with_the_map_that_was_chosen():
+    rows = jnp.asarray(clouds(np.ones(10))[0], jnp.float32)
+    model = mapped.Mapped(MAPS, 4, 64)
+    variables = mapped.with_moments(model.init(KEY, rows[:1]), measured(rows))
+    every = model.apply(variables, rows, method=mapped.Mapped.every)
+    answer = jax.jit(model.apply)
+    for place in range(len(MAPS)):
+        mean = jax.random.normal(KEY, (4, 64))
+        outputs = answer(mapped.with_choice(variables, jnp.asarray(place), mean), rows)
+        np.testing.assert_allclose(outputs.phi, every[place], atol=1e-6)
+        np.testing.assert_allclose(outputs.logits, every[place] @ mean.T, atol=1e-5)
+    assert answer._cache_size() == 1
