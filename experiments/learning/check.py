@@ -7,7 +7,8 @@ from ml_collections import FrozenConfigDict
 from alfamous_jax.autoencoders.stage_vae import MEASURES
 from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
 from alfamous_jax.datasets import Dataset
-from alfamous_jax.datasets.pools import PROFILES, SCALINGS
+from alfamous_jax.datasets.pools import PROFILES
+from alfamous_jax.datasets.scaling import SCALINGS
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import methods, problem
 from experiments.learning.schemes import AUGMENTATIONS
