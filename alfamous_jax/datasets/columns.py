@@ -100,7 +100,7 @@ def _of_text(what: str, texts: np.ndarray) -> np.ndarray:
     if not filled.size:
         return np.full(len(texts), np.nan)
     if len(filled) == len(texts) and set(np.unique(texts)) <= {"True", "False", "true", "false", "TRUE", "FALSE"}:
-        return np.char.lower(texts) == "true"
+        return np.array(np.char.lower(texts) == "true")
     if len(filled) == len(texts) and all(text.startswith("[") and text.endswith("]") for text in texts):
         try:
             return _vectors(what, [np.array(text[1:-1].replace(",", " ").split(), np.float64) for text in texts])
