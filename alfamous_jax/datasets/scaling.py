@@ -58,6 +58,26 @@ def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(square * mean.size / x.size)
 
 
+def extremes(dataset: Dataset) -> tuple[float, float]:
+    """The smallest and the largest number that `standardize` makes of the training rows, without making them.
+
+    Args:
+      dataset: see `standardize`.
+
+    Returns:
+      both.
+    """
+    x = dataset.x_train
+    axes = 0 if by_feature(dataset) else tuple(range(x.ndim - (x.ndim == 4)))
+    mean, deviation = moments(dataset)
+    varies = ~_is_noise(dataset, mean, deviation) if dataset.scaling != "none" else np.ones((), bool)
+    ends = [(end.astype(np.float64) - mean) / np.where(varies, deviation, 1.0) for end in (x.min(axes), x.max(axes))]
+    low, high = (np.where(varies, end, 0.0) for end in ends)
+    if dataset.scaling == "clipped":
+        low, high = np.clip(low, -CLIP, CLIP), np.clip(high, -CLIP, CLIP)
+    return float(low.min()), float(high.max())
+
+
 def constant(dataset: Dataset) -> np.ndarray:
     """What never varies in training, of the shape of `moments`: its deviation is 0, or the rounding of its values.
 

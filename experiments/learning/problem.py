@@ -94,9 +94,11 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
             kind = type(arrays).__name__
             raise ValueError(f"config.dataset: {config.dataset!r} must give a dict of arrays, got {kind}")
         arrays = {name: np.asarray(array) for name, array in arrays.items()}
-        dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset)
+        named = {"classes": config.classes, "split_seed": config.split_seed}
+        dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset, **named)
     else:
-        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
+        named = {"classes": config.classes, "split_seed": config.split_seed, "label_column": config.label_column}
+        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
     return dataset if config.scaling == "auto" else dataset._replace(scaling=config.scaling)
 
 
