@@ -6,7 +6,7 @@ import numpy as np
 
 from alfamous_jax.datasets.files import Dataset
 
-SCALINGS = ("feature", "channel", "clipped", "none")
+SCALINGS = ("feature", "channel", "common", "clipped", "none")
 CLIP = 4.0  # deviations that "clipped" leaves
 NOISE = 1e-6  # a deviation below this share of the values' size is rounding
 
@@ -16,9 +16,10 @@ def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
       dataset: with `scaling` "feature" each feature has its own mean and deviation; with "channel" all places
-        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own; "clipped"
-        is "feature" for tables and "channel" for images, cut at 4 deviations; with "none" both parts come back as they
-        are, integers as the same numbers in float32.
+        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own; with
+        "common" each feature has its own mean and all share one deviation, after which the squared length of a row is
+        1 on average; "clipped" is "feature" for tables and "channel" for images, cut at 4 deviations; with "none" both
+        parts come back as they are, integers as the same numbers in float32.
 
     Returns:
       x_train, x_test in float32. What never varies in training becomes 0 in both.
@@ -51,7 +52,8 @@ def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     if dataset.scaling == "none":
         return np.zeros(()), np.ones(())
     if by_feature(dataset):
-        return x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+        mean, deviation = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+        return mean, np.asarray(np.linalg.norm(deviation)) if dataset.scaling == "common" else deviation
     axes = tuple(range(x.ndim - (x.ndim == 4)))
     mean = x.mean(axis=axes, dtype=np.float64)
     square = sum(np.square(part - mean).sum(axis=axes) for part in np.array_split(x, -(-len(x) // 1024)))
@@ -91,11 +93,13 @@ def constant(dataset: Dataset) -> np.ndarray:
 
 
 def by_feature(dataset: Dataset) -> bool:
-    """Whether each feature has a scale of its own."""
-    return dataset.scaling == "feature" or (dataset.scaling == "clipped" and dataset.x_train.ndim == 2)
+    """Whether each feature has a mean of its own."""
+    return dataset.scaling in ("feature", "common") or (dataset.scaling == "clipped" and dataset.x_train.ndim == 2)
 
 
 def _is_noise(dataset: Dataset, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     """Integers have no rounding: a large one may vary by little."""
+    if dataset.scaling == "common":
+        deviation = dataset.x_train.std(axis=0, dtype=np.float64)
     share = 1e-12 if dataset.x_train.dtype.kind in "biu" else NOISE
     return np.asarray(deviation <= share * np.abs(mean))

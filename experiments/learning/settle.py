@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 
 from experiments.learning import problem
 from experiments.plan import automatic
-from experiments.plan.check import check_fields
+from experiments.plan.check import check_fields, check_minority
 
 READ = (
     "dataset",
@@ -49,6 +49,7 @@ def settle(config: Mapping) -> Settled:
     dataset = problem.load_dataset(frozen)
     shape, num_classes = dataset.x_train.shape[1:], dataset.num_classes
     settled = dict(config) | {"num_classes": num_classes, "classes": dataset.class_names}
+    check_minority(settled)
     notes = list(dataset.notes)
     open_fields = [field for field in automatic.LABELS if config[field] == automatic.AUTO]
     if open_fields:

@@ -43,6 +43,8 @@ def labels(config: Mapping, num_rows: int, num_classes: int) -> Labels:
     wanted = max(10, min(100, round(num_rows / 100))) if budget == AUTO else budget
     if initial == AUTO:
         initial = max(1, min(max(2 * num_classes, wanted), most // 2))
+        if config["balanced_initial"]:
+            initial = max(1, initial // num_classes) * num_classes
     if budget == AUTO:
         budget = max(1, min(wanted, (most - initial) // (CYCLES if cycles == AUTO else max(cycles, 1))))
     if cycles == AUTO:

@@ -116,8 +116,7 @@ def check_config(config: Mapping, *others: Rule) -> None:
     for field in sorted(given.keys() ^ known):
         raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
     _check_values(given, rules)
-    if not isinstance(config["minority"], str) and any(x >= config["num_classes"] for x in config["minority"]):
-        raise ValueError(f"config.minority: {config['num_classes']} classes, got {config['minority']!r}")
+    check_minority(config)
     if 0 < config["pool_subset"] < config["budget"]:
         raise ValueError(
             f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"
@@ -145,6 +144,12 @@ def check_fields(config: Mapping, fields: Collection[str]) -> None:
             raise ValueError(f"config.{field}: missing")
     given = {field: config[field] for field in fields if config[field] != 0 or field != "num_classes"}
     _check_values(given, RULES)
+
+
+def check_minority(config: Mapping) -> None:
+    """Refuses classes to cut that there are not."""
+    if not isinstance(config["minority"], str) and any(x >= config["num_classes"] for x in config["minority"]):
+        raise ValueError(f"config.minority: {config['num_classes']} classes, got {config['minority']!r}")
 
 
 def _check_values(given: Mapping, rules: Iterable[Rule]) -> None:

@@ -72,8 +72,9 @@ def _scaling(data: Mapping[str, Any]) -> str:
         "feature": "each feature to mean 0 and deviation 1 over the training rows",
         "channel": "all places of a channel to mean 0 and deviation 1 over the training rows",
         "clipped": "to mean 0 and deviation 1 over the training rows, then cut at 4 deviations",
+        "common": "each feature to mean 0, all by one factor, so that a mean row has length 1",
         "none": "not at all",
-    }[how]
+    }.get(how, "as it says")
     span = (
         f"; training rows then lie between {data['range'][0]:.4g} and {data['range'][1]:.4g}" if data["range"] else ""
     )

@@ -55,6 +55,24 @@ def test_constant_images_become_0():
     assert (train == 0).all() and (test == 0).all()
 
 
+def test_a_common_scale():
+    """Rows have squared length 1 on average; a constant feature is 0 whatever the others' scale."""
+    x = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 10.0, 0.0] + 0.1
+    train, test = datasets.standardize(of(x, x[:4] + [0, 0, 1], "common"))
+    np.testing.assert_allclose(np.mean(np.sum(train**2, axis=1)), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(train[:, 1].std() / train[:, 0].std(), x[:, 1].std() / x[:, 0].std(), rtol=1e-5)
+    assert (train[:, 2] == 0).all() and (test[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("how", scaling.SCALINGS)
+@pytest.mark.parametrize("shape", [(5,), (4, 4), (4, 4, 3)], ids=["table", "grey", "colour"])
+def test_extremes_are_those_of_the_scaled_rows(how, shape):
+    x = np.random.default_rng(0).normal(size=(300, *shape)) ** 3
+    data = of(x, x[:3], how)
+    train, _ = datasets.standardize(data)
+    np.testing.assert_allclose(scaling.extremes(data), [train.min(), train.max()], rtol=1e-5)
+
+
 def test_large_integers_may_vary_by_little():
     """Seconds since 1970 within a minute."""
     x = 1_700_000_000 + np.arange(60)[:, None]
