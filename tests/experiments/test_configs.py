@@ -7,13 +7,13 @@ import re
 import jax
 import numpy as np
 import pytest
+from settled import on_small_file
 from tiny_letter import tiny
 
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
 from experiments.learning import problem
 from experiments.learning.check import OWNED, check
-from experiments.learning.settle import settle
 from experiments.plan.check import check_inputs
 from experiments.plan.choices import check_choices
 from experiments.published import alfamous
@@ -36,13 +36,12 @@ def test_every_config_is_tried():
 
 @pytest.mark.parametrize("name", MODES)
 def test_every_config_has_its_modes(name, tmp_path):
-    np.savez(tmp_path / "mine.npz", x=np.eye(3)[np.arange(90) % 3], y=np.arange(90) % 3)
     module = importlib.import_module(f"configs.{name}")
     assert f"configs/{name}.py" in module.__doc__
     for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
         if name == "own":
-            config = settle(config | {"dataset": str(tmp_path / "mine.npz")}).config
+            config = on_small_file(config, tmp_path)
         if name == "single_stage":
             check_choices(config | {"source": "source.npz" * (config["backbone"] != "identity")}, *OWNED)
         else:
