@@ -54,7 +54,10 @@ def table(where: str, columns: Mapping[str, np.ndarray], label_column: str = "")
             )
         features.append(values)
     if not features:
-        raise ValueError(f"{where}: no column of numbers beside the labels; the columns are {_all(columns)}")
+        raise ValueError(
+            f"{where}: no column of numbers beside the labels, the columns are {_all(columns)}; text and categories "
+            "have to be made numbers first, such as embeddings"
+        )
     if len(features) > 1 and any(values.ndim > 2 for values in features):
         raise ValueError(f"{where}: images and other columns of numbers cannot be features together; keep one")
     x = features[0] if features[0].ndim > 2 else np.column_stack(features)

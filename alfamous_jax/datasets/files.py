@@ -72,6 +72,8 @@ def load(
         where, arrays, notes = found
         data = from_arrays(arrays, num_classes, test_rows, where, classes=classes, split_seed=split_seed, notes=notes)
         return data._replace(scaling="none") if isinstance(data.x_train, np.memmap) else data
+    if label_column:
+        raise ValueError(f"label_column: is for tables, got {label_column!r} for {name!r}")
     if num_classes not in (0, source.num_classes):
         raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
     if len(classes) not in (0, source.num_classes):

@@ -87,6 +87,8 @@ def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) ->
 def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     """The data set of a config, read once a process."""
     if is_dotted(config.dataset):
+        if config.label_column:
+            raise ValueError(f"config.label_column: is for tables, got {config.label_column!r}")
         load = resolve(config.dataset, "config.dataset")
         check_parameters(load, ((),), f"config.dataset: {config.dataset!r}")
         arrays = call(load, f"config.dataset: {config.dataset!r}")

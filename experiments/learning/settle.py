@@ -60,7 +60,7 @@ def settle(config: Mapping) -> Settled:
         settled |= found._asdict()
         total = found.initial + found.cycles * found.budget
         notes.append(
-            f"Labels: {found.initial} at the start, then {found.cycles} cycles of {found.budget}, {total} in the end "
+            f"Labels: {found.initial} at the start, then {found.cycles} cycles of {found.budget}, {total:,} in the end "
             f"({total / num_rows:.0%} of the pool). By the number of rows and classes: {', '.join(open_fields)}."
         )
     if config["backbone"] == automatic.AUTO:

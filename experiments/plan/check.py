@@ -50,7 +50,12 @@ RULES: tuple[Rule, ...] = (
     ),
     at_least(1, "num_classes", "snapshots", "seeds", "num_samples", "vae_steps", "initial", "budget", "width"),
     at_least(1, "num_features", "batch_size", "epochs", "vabal.epochs", "vabal.num_samples"),
-    at_least(0, "test_rows", "split_seed", "first_seed", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
+    (
+        ("split_seed", "first_seed"),
+        "an integer from 0 to 2**32 - 1",
+        lambda v: _integer(v) and 0 <= v < 2**32,  # of a larger one JAX takes the last 32 bits
+    ),
+    at_least(0, "test_rows", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
     at_least(2, "folds"),
     (
         ("kernel_scale", "ridge", "learning_rate", "svm_cost", "vabal.learning_rate"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.published import alfamous
-from experiments.report import CLASSES, CURVES, class_progress, found, gains, rare, summary, sweeps
+from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, rare, summary, sweeps
 from experiments.report.class_counts import class_counts
 from experiments.report.curves import learning_curves
 from experiments.report.markdown import (
@@ -51,6 +51,7 @@ def write_sections(run: Run) -> list[Part]:
         "*Mean over the seeds; the band is one standard error.*",
         f"![Labels of each class at the end]({CLASSES})" * has_classes,
         f"*Labels of each class at cycle {last}, mean over the seeds that got there.*" * has_classes,
+        *([] if beside_paper else by_class.write_sections(run)),
         "## Labels needed\n\nLabels at the first cycle that reaches a macro F1, where every seed does.",
         _labels_needed(run),
         "## Paired comparisons\n\nFirst minus second, seed by seed; two-sided p, not corrected for their number.",
@@ -115,6 +116,9 @@ def _labels_needed(run: Run) -> Part:
 def _comparisons(run: Run, dataset: str) -> Part:
     families = dict.fromkeys(family(one)[0] for one in run.strategies)
     pairs = [(one + first, one + second) for one in families for first, second in PAIRS]
+    beside_paper = bool(alfamous.load_results(dataset))
+    if not beside_paper:
+        pairs = [*((str(one), "random") for one in run.strategies if str(one) != "random"), *pairs]
     rows = []
     for metric, label, digits in RESULTS[1:]:
         for first, second in [pair for pair in pairs if set(pair) <= run.lanes.keys()]:
@@ -123,7 +127,7 @@ def _comparisons(run: Run, dataset: str) -> Part:
             published = alfamous.difference(dataset, first, second, metric)
             rows.append([*cells, *map(p_value, p_values), number(published, digits, "+")])
     header = ["comparison", "metric", "difference", "seeds won", "p (t-test)", "p (Wilcoxon)", "paper"]
-    if not alfamous.load_results(dataset):
+    if not beside_paper:
         header, rows = header[:-1], [row[:-1] for row in rows]
     return (header, rows) if rows else "No two strategies to compare."
 

@@ -24,14 +24,16 @@ def lines(data: Mapping[str, Any], dataset: str, written: Callable[[str], str] =
     names = [written(str(name)) for name in data["classes"] or range(len(counts))]
     order = sorted(range(len(counts)), key=lambda k: -counts[k])
     few = order if len(order) <= MOST_CLASSES else [*order[:ENDS], None, *order[-ENDS:]]
-    listed = ", ".join("..." if k is None else f"{names[k]} {counts[k]:,}" for k in few)
+    listed = ", ".join("..." if k is None else f"{names[k]} ({counts[k]:,})" for k in few)
     rarest = order[-1]
     return [
         f"Rows: {sum(counts):,} to learn from, {sum(tested):,} to test, each {_shape(data['shape'])}, "
         f"from {written(dataset)}.",
         f"Classes: {len(counts)}, with so many training rows: {listed}.",
-        f"The rarest class is {names[rarest]}: {counts[rarest]:,} training rows of {sum(counts):,} "
-        f"({counts[rarest] / max(1, sum(counts)):.2%}), {tested[rarest]:,} tested.",
+        "All classes have as many training rows."
+        if min(counts) == max(counts)
+        else f"The rarest class is {names[rarest]}: {counts[rarest]:,} training rows of {sum(counts):,} "
+        f"({counts[rarest] / sum(counts):.2%}), {tested[rarest]:,} tested.",
         *_lacking(names, counts, tested),
         _cut(data, names),
         _scaling(data),
@@ -68,10 +70,11 @@ def _cut(data: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _scaling(data: Mapping[str, Any]) -> str:
     how = data["scaling"]
+    places = "each feature" if len(data["shape"]) == 1 else "all places of a channel"
     each = {
         "feature": "each feature to mean 0 and deviation 1 over the training rows",
         "channel": "all places of a channel to mean 0 and deviation 1 over the training rows",
-        "clipped": "to mean 0 and deviation 1 over the training rows, then cut at 4 deviations",
+        "clipped": f"{places} to mean 0 and deviation 1 over the training rows, then cut at 4 deviations",
         "common": "each feature to mean 0, all by one factor, so that a mean row has length 1",
         "none": "not at all",
     }.get(how, "as it says")

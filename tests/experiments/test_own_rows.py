@@ -44,14 +44,14 @@ def test_a_table_is_enough(table, tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said[0] == f"Rows: 176 to learn from, 44 to test, each 4 features, from {table}."
-    assert said[1] == "Classes: 3, with so many training rows: walk 120, sit [still] 48, fall 8."
+    assert said[1] == "Classes: 3, with so many training rows: walk (120), sit [still] (48), fall (8)."
     assert said[2] == "The rarest class is fall: 8 training rows of 176 (4.55%), 2 tested."
     assert said[3] == "Nothing was cut: every training row is in the pool."
     assert said[4].endswith("; a feature that never varies became 0.")
     assert "Left out of the features (numbers of the rows): 'id'." in said
     report = (workdir / "report.md").read_text()
     assert report.index("## Data\n\n- Rows: 176") < report.index("## Run") < report.index("## Results")
-    assert r"sit \[still\] 48" in report and "paper" not in report.lower() and "nan" not in report
+    assert r"sit \[still\] (48)" in report and "paper" not in report.lower() and "nan" not in report
     config, environment = (json.loads((workdir / f"{name}.json").read_text()) for name in ("config", "environment"))
     assert config["classes"] == ["fall", "sit [still]", "walk"] and config["num_classes"] == 3
     assert (config["initial"], config["budget"], config["cycles"], config["backbone"]) == (10, 10, 2, "identity")

@@ -67,7 +67,7 @@ BAD = {
     "no file": ({"dataset": ""}, "no file is named"),
     "budget in words": ({"budget": "many"}, "config.budget: expected an integer of at least 1, got 'many'"),
     "classes": ({"classes": ("a", "a")}, "config.classes: expected a tuple of different names"),
-    "split seed": ({"split_seed": -1}, "config.split_seed: expected an integer of at least 0"),
+    "split seed": ({"split_seed": -1}, "config.split_seed: expected an integer from 0 to"),
     "a class too many": ({"minority": (4,)}, r"config.minority: 4 classes, got \(4,\)"),
     "other classes": ({"num_classes": 3}, "num_classes is 3, the labels have 4 classes"),
 }

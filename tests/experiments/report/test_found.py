@@ -12,15 +12,15 @@ DATA = {
 def test_sentences():
     assert found.lines(DATA, "mine.csv") == [
         "Rows: 1,212 to learn from, 303 to test, each 16 features, from mine.csv.",
-        "Classes: 2, with so many training rows: often 1,200, a|b $[x] 12.",
+        "Classes: 2, with so many training rows: often (1,200), a|b $[x] (12).",
         "The rarest class is a|b $[x]: 12 training rows of 1,212 (0.99%), 3 tested.",
         "Nothing was cut: every training row is in the pool.",
-        "Scaled (config.scaling 'clipped'): to mean 0 and deviation 1 over the training rows, then cut at 4 "
-        "deviations; training rows then lie between -2.5 and 4; 2 features that never vary became 0.",
+        "Scaled (config.scaling 'clipped'): each feature to mean 0 and deviation 1 over the training rows, then cut at "
+        "4 deviations; training rows then lie between -2.5 and 4; 2 features that never vary became 0.",
         "The labels are in column 'a_b'.",
     ]
     written = found.lines(DATA, "mine.csv", plain)
-    assert r"a\|b \$\[x\] 12" in written[1] and written[-1] == r"The labels are in column 'a\_b'."
+    assert r"a\|b \$\[x\] (12)" in written[1] and written[-1] == r"The labels are in column 'a\_b'."
 
 
 def test_a_cut_and_classes_without_rows():
@@ -34,10 +34,19 @@ def test_a_cut_and_classes_without_rows():
     )
 
 
+def test_balanced_classes_have_no_rarest():
+    data = DATA | {"classes": [], "counts": [5, 5], "tested": [2, 2], "left": [5, 5], "shape": [8, 8, 3]}
+    said = found.lines(data, "photos.npz")
+    assert said[0].endswith("each 8 x 8 x 3 numbers, from photos.npz.")
+    assert said[2] == "All classes have as many training rows." and "all places of a channel" in said[4]
+
+
 def test_many_classes_are_told_by_their_ends():
     counts = list(range(1, 31))
     said = found.lines(DATA | {"classes": [], "counts": counts, "tested": counts, "left": counts}, "mine.csv")
-    assert said[1] == ("Classes: 30, with so many training rows: 29 30, 28 29, 27 28, 26 27, ..., 3 4, 2 3, 1 2, 0 1.")
+    assert said[1] == (
+        "Classes: 30, with so many training rows: 29 (30), 28 (29), 27 (28), 26 (27), ..., 3 (4), 2 (3), 1 (2), 0 (1)."
+    )
 
 
 def test_runs_of_earlier_versions_say_nothing():

@@ -104,7 +104,11 @@ REFUSED = {
         "",
         r"column 'a': row 1 \(from 0\) is '\?', where most cells are num",
     ),
-    "nothing but text": ("name,y\nab,0\ncd,1\n", "", "no column of numbers beside the labels; the columns are name, y"),
+    "nothing but text": (
+        "name,y\nab,0\ncd,1\n",
+        "",
+        "no column of numbers beside the labels, the columns are name, y; text",
+    ),
     "a short vector": ('e,y\n"[1, 2]",0\n"[1]",1\n', "", "no column of numbers"),
     "one name twice": ("a,a,y\n1,2,0\n", "", "two columns are called 'a'"),
     "nothing": ("", "", "mine.csv: no column is called label|No columns to parse"),
