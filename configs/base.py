@@ -10,11 +10,16 @@ def get_base() -> ConfigDict:
     config = ConfigDict()
 
     # Data
-    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, a path ending in .npz, a folder/, or a
-    # function of your own, MODULE:ATTRIBUTE, that gives a dict of such arrays
-    config.num_classes = 2
-    config.test_rows = 0  # for files with x, y: how many of the last rows are tested; 0 is what the registry says
-    config.scaling = "auto"  # "feature", "channel", "none", or as the registry says
+    config.dataset = ""  # a name that alfamous_jax.datasets.registry knows, the path of an .npz, .csv, .tsv or .parquet
+    # file, a folder/, or a function of your own, MODULE:ATTRIBUTE, that gives a dict of arrays
+    config.num_classes = 2  # 0: as many as the file has
+    config.classes = ()  # names of all classes of a file, also of those that no row has yet
+    config.label_column = ""  # of a table; "" is the one called label, y, class or target
+    config.test_rows = 0  # for files without test rows: how many of the last rows are tested; 0 draws a fifth of each
+    # class, or does what the registry says
+    config.split_seed = 0  # of this draw
+    config.scaling = "auto"  # "feature", "channel", "clipped" (one of the two, cut at 4 deviations), "none", or as the
+    # registry says
     config.augment = "none"  # "affine" or "flip_and_crop", for images
     config.profile = "step"  # "exponential", or "transfer": the imbalance of another data set
     config.minority_share = 0.5  # of the classes that are cut
@@ -92,6 +97,14 @@ def get_base() -> ConfigDict:
     config.parallel = "auto"
     config.workers = 0  # processes at a time; 0 is one for each core
     return config
+
+
+def get_config(mode: str = "") -> ConfigDict:
+    """Says what to take instead: these fields alone are no experiment."""
+    raise ValueError(
+        "configs/base.py lists the fields and is no experiment; for your rows take --config=configs/own.py "
+        "--config.dataset=FILE, or another file in configs/"
+    )
 
 
 def set_resnet(config: ConfigDict, backbone: str) -> None:

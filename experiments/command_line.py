@@ -27,7 +27,7 @@ def parser(*required: str) -> Callable[[list[str]], list[str]]:
             unknown = error.args[0].args[0] if isinstance(error.args[0], KeyError) else str(error)
             sys.exit(f"error: --config has no field {'. '.join(unknown.splitlines())}")
         except (flags.Error, OSError, TypeError, ValueError, KeyError) as error:
-            sys.exit(f"error: {str(error).strip().splitlines()[-1].strip()}")
+            sys.exit(f"error: {str(error).strip().splitlines()[-1].strip().removeprefix('ValueError: ')}")
 
     return parse
 

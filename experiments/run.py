@@ -16,8 +16,9 @@ from experiments.engines import choose, compile_cache, distributed
 from experiments.engines.carry_out import carry_out, together
 from experiments.engines.choose import LOCAL, Settings
 from experiments.learning.check import check, check_data, facts
+from experiments.learning.settle import settle
 from experiments.plan import work
-from experiments.report import FILES, page, runs
+from experiments.report import FILES, found, page, runs
 
 
 def run(
@@ -28,7 +29,7 @@ def run(
     overwrite: bool = False,
     settings: Settings = LOCAL,
 ) -> list[dict]:
-    """Runs every strategy of a config under every seed and writes the report.
+    """Runs every strategy of a config under every seed and writes the report; says first what was found in the data.
 
     Args:
       config: the experiment, as from a config file.
@@ -44,13 +45,16 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
-    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    config, notes = settle(config.to_dict() if isinstance(config, ConfigDict) else dict(config))
     check(config)
     choose.check(settings)
     if config["parallel"] == "pool" and settings.engine != "local":
         raise ValueError(f"--engine: a pool that is split is run by --distributed, got {settings.engine!r}")
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
-    data = facts(check_data(config, FrozenConfigDict(config), seeds))
+    frozen = FrozenConfigDict(config)
+    data = facts(check_data(config, frozen, seeds), frozen, seeds[0], notes)
+    if distributed.is_first():
+        print(*found.lines(data, config["dataset"]), sep="\n", flush=True)
     plan = work.active(config, seeds, together(config), FILES)
     how = {"resume": resume, "overwrite": overwrite}
     return carry_out(plan, config, pathlib.Path(folder), settings, data=data, **how, finish=page.write_report)

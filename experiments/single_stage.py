@@ -20,7 +20,7 @@ from experiments.learning.check import OWNED, check_data, facts
 from experiments.learning.single_stage import source_views
 from experiments.plan import work
 from experiments.plan.choices import check_choices
-from experiments.report import FILES, page
+from experiments.report import FILES, found, page
 
 
 def run(
@@ -54,7 +54,8 @@ def run(
     frozen = FrozenConfigDict(config)
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
     largest = config | {"initial": max(config["budgets"]), "cycles": 0}
-    data = facts(check_data(largest, frozen, seeds))
+    data = facts(check_data(largest, frozen, seeds), frozen, seeds[0])
+    print(*found.lines(data, config["dataset"]), sep="\n", flush=True)
     source_views(frozen)
     plan = work.single_stage(config, seeds, FILES)
     how = {"resume": resume, "overwrite": overwrite}

@@ -6,7 +6,8 @@ Learning Repository data set 59, CC BY 4.0, unchanged.
 
 from alfamous_jax.datasets.files import Dataset, from_arrays, load
 from alfamous_jax.datasets.mapped import split_rows
-from alfamous_jax.datasets.pools import Imbalance, Pool, imbalanced_pool, initial_rows, moments, pool_size, standardize
+from alfamous_jax.datasets.pools import Imbalance, Pool, imbalanced_pool, initial_rows, pool_size
+from alfamous_jax.datasets.scaling import moments, standardize
 
 __all__ = [
     "Dataset",

@@ -1,117 +1,173 @@
 """Reading a data set and refusing what is wrong with it.
 
-A data set is `x_train, y_train, x_test, y_test`, or `x, y` whose last rows are then the test set. Labels are 0, 1,
-2, ...; `classes` may name them. `source_probs_train` (or `source_probs`, a row for each of x) may hold a pretrained
-network's probabilities of its own classes. Where it may lie is said in `places`.
+A data set is `x_train, y_train, x_test, y_test`, or `x, y` of which a part is then tested. What labels may be is said
+in `labels`; `classes` may name all of them. `source_probs_train` (or `source_probs`, a row for each of x) may hold a
+pretrained network's probabilities of its own classes. Where it may lie is said in `places`.
 """
 
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import places
+from alfamous_jax.datasets import labels, places, split
 from alfamous_jax.datasets.places import DATA_DIR, PARTS, Arrays
 from alfamous_jax.datasets.registry import SOURCES
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Dataset(NamedTuple):
-    """Arrays as they stand in the file; nothing is scaled or shuffled."""
+    """Arrays as they stand in the file, labels as classes; nothing is scaled or shuffled."""
 
     x_train: np.ndarray  # [rows, ...]
     y_train: np.ndarray  # [rows], int32
     x_test: np.ndarray
     y_test: np.ndarray
     num_classes: int
-    scaling: str = "feature"  # what `pools.standardize` does unless told otherwise
+    scaling: str = "feature"  # what `scaling.standardize` does unless told otherwise
     num_missing: int = 0  # published rows that this copy lacks
-    class_names: tuple[str, ...] = ()  # those in `classes`, if the file has one for each class
+    class_names: tuple[str, ...] = ()  # one for each class, if the file or its labels have names
     source_probs: np.ndarray | None = None  # [rows, K'], what a source network takes the training rows for
+    notes: tuple[str, ...] = ()  # what was done with the file beyond reading it, a sentence each
 
 
-def load(name: str, num_classes: int, test_rows: int = 0, data_dir: str | None = None) -> Dataset:
-    """Reads a data set by the name that the registry knows, or from an `.npz` file.
+def load(
+    name: str,
+    num_classes: int,
+    test_rows: int = 0,
+    data_dir: str | None = None,
+    *,
+    classes: Sequence[str] = (),
+    split_seed: int = 0,
+    label_column: str = "",
+) -> Dataset:
+    """Reads a data set by the name that the registry knows, or from a file.
 
     Args:
-      name: a key of `registry.SOURCES`, the stem of an `.npz` file in the data directory, a path ending in `.npz`, or
-        a folder of `.npy` files ending in `/`.
-      num_classes: K; never inferred from the labels, as a class may have none.
-      test_rows: for files with `x, y`: how many of the last rows are the test set.
+      name: a key of `registry.SOURCES`, or what `places.own` takes: the path of an `.npz`, `.csv`, `.tsv` or `.parquet`
+        file, the stem of an `.npz` file in the data directory, or a folder.
+      num_classes: K; 0 takes it from the labels of a file of your own, or from the names of its classes.
+      test_rows: for files without test rows: how many of the last rows are the test set; 0 draws a fifth of each class.
       data_dir: the data directory, `$ALFAMOUS_DATA_DIR` if not given.
+      classes: names of all classes, where some have no row in the file.
+      split_seed: of the draw of test rows.
+      label_column: of a table; "" is the one called label, y, class or target.
 
     Returns:
       the data set.
 
     Raises:
       FileNotFoundError: it is nowhere; says what to put where.
-      ValueError: the file is damaged, or its arrays have the wrong shape, a NaN or an infinity, or a
-        label outside 0..K-1.
+      ValueError: the file is damaged, its arrays have the wrong shape, a NaN, an infinity or a value beyond float32, or
+        its labels are no classes, or other ones than `num_classes` and `classes` say.
     """
     folder = pathlib.Path(folder) if (folder := data_dir or os.environ.get(DATA_DIR)) else None
     source = SOURCES.get(name)
     if not source:
-        where, arrays = places.own(name, folder)
-        data = from_arrays(arrays, num_classes, test_rows, where)
-        return data._replace(scaling="none") if name.endswith("/") else data
-    if num_classes != source.num_classes:
+        found = places.own(name, folder, label_column)
+        where, arrays, notes = found
+        data = from_arrays(arrays, num_classes, test_rows, where, classes=classes, split_seed=split_seed, notes=notes)
+        return data._replace(scaling="none") if isinstance(data.x_train, np.memmap) else data
+    if label_column:
+        raise ValueError(f"label_column: is for tables, got {label_column!r} for {name!r}")
+    if num_classes not in (0, source.num_classes):
         raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
+    if len(classes) not in (0, source.num_classes):
+        raise ValueError(f"classes: {name} has {source.num_classes} classes, got names of {len(classes)}")
     where, arrays = places.registered(name, source, folder)
     x_train, y_train, x_test, y_test = _split(where, arrays, source.split, test_rows or source.test_rows)
     x_train, x_test = (
         x.reshape(len(x), *source.shape) if x.shape[1:] == (*source.shape, 1) else x for x in (x_train, x_test)
     )
-    data = _checked(where, (x_train, y_train, x_test, y_test), num_classes)
+    for kind, y in (("train", y_train), ("test", y_test)):
+        _check_classes(f"{where} ({kind})", y, source.num_classes)
+    data = _checked(where, (x_train, y_train, x_test, y_test), source.num_classes)
     if x_train.shape[1:] != source.shape:
         raise ValueError(f"{where}: rows of {name} have shape {source.shape}, got {x_train.shape[1:]}")
     num_missing = source.num_rows - len(y_train) - len(y_test)
-    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=_names(arrays, num_classes))
+    names = tuple(map(str, classes)) or _names(arrays)
+    names = names if len(names) == source.num_classes else ()
+    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names)
 
 
-def from_arrays(arrays: Arrays, num_classes: int, test_rows: int = 0, where: str = "arrays") -> Dataset:
+def from_arrays(
+    arrays: Arrays,
+    num_classes: int,
+    test_rows: int = 0,
+    where: str = "arrays",
+    *,
+    classes: Sequence[str] = (),
+    split_seed: int = 0,
+    notes: Sequence[str] = (),
+) -> Dataset:
     """A data set of your own from arrays in memory, checked as those of an `.npz` file are.
 
     Args:
       arrays: `x_train, y_train, x_test, y_test`, or `x, y`; `classes` and `source_probs_train` if there are any.
-      num_classes: K.
-      test_rows: for `x, y`: how many of the last rows are the test set.
+      num_classes: K, or 0 to take it from the labels or the names of the classes.
+      test_rows: for `x, y`: how many of the last rows are the test set; 0 draws a fifth of each class.
       where: where they come from, for messages.
+      classes: names of all classes, in the place of those in the arrays.
+      split_seed: of the draw of test rows.
+      notes: what has been done with the arrays already, for `Dataset.notes`.
 
     Returns:
       the data set; tables are to be scaled feature by feature, images and series by channel.
 
     Raises:
-      ValueError: an array is missing, has the wrong shape, a NaN or an infinity, or a label outside 0..K-1.
+      ValueError: an array is missing, has the wrong shape, a NaN, an infinity or a value beyond float32, or the labels
+        are no classes, or other ones than `num_classes` and `classes` say.
     """
-    parts = _split(where, arrays, "source", test_rows)
-    data = _checked(where, parts, num_classes)
+    has_parts = _has_parts(where, arrays)
+    names = tuple(map(str, classes)) or _names(arrays)
+    given = {name: arrays[name] for name in (("y_train", "y_test") if has_parts else ("y",))}
+    known = labels.number(where, given, num_classes, names)
+    tested: np.ndarray | None = None
+    said: tuple[str, ...] = ()
+    if has_parts:
+        parts = arrays["x_train"], known.parts["y_train"], arrays["x_test"], known.parts["y_test"]
+    else:
+        x, y = arrays["x"], known.parts["y"]
+        _check_rows(where, x, y)
+        try:
+            tested, said = (
+                (split.last(len(y), test_rows), ()) if test_rows else split.stratified(y, split_seed, known.names)
+            )
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        parts = x[~tested], y[~tested], x[tested], y[tested]
+    data = _checked(where, parts, known.num_classes)
     return data._replace(
         scaling="feature" if data.x_train.ndim == 2 else "channel",
-        class_names=_names(arrays, num_classes),
-        source_probs=_source_probs(where, arrays, len(data.y_train)),
+        class_names=known.names,
+        source_probs=_source_probs(where, arrays, len(data.y_train), tested),
+        notes=(*notes, *known.notes, *said),
     )
 
 
 def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
     x_train, y_train, x_test, y_test = parts
     for kind, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        _check(f"{where} ({kind})", x, y, num_classes)
+        _check(f"{where} ({kind})", x, y)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise ValueError(f"{where}: train rows have shape {x_train.shape[1:]}, test rows {x_test.shape[1:]}")
     return Dataset(x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32), num_classes)
 
 
-def _names(arrays: Arrays, num_classes: int) -> tuple[str, ...]:
+def _names(arrays: Arrays) -> tuple[str, ...]:
     names = arrays.get("classes", np.empty(0))
-    return tuple(map(str, names)) if names.shape == (num_classes,) else ()
+    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
 
 
-def _source_probs(where: str, arrays: Arrays, num_train: int) -> np.ndarray | None:
+def _source_probs(where: str, arrays: Arrays, num_train: int, tested: np.ndarray | None) -> np.ndarray | None:
     """Probabilities of the training rows, if the file has any."""
-    whole = arrays.get("source_probs", np.empty(0))
-    probs = arrays.get("source_probs_train", whole[:num_train] if whole.ndim else whole)
+    probs = arrays.get("source_probs_train", arrays.get("source_probs", np.empty(0)))
+    if "source_probs_train" not in arrays and tested is not None and probs.ndim and len(probs) == len(tested):
+        probs = probs[~tested]
     if not probs.size:
         return None
     if probs.ndim != 2 or len(probs) != num_train or not np.issubdtype(probs.dtype, np.floating):
@@ -124,44 +180,68 @@ def _source_probs(where: str, arrays: Arrays, num_train: int) -> np.ndarray | No
     return probs.astype(np.float32)
 
 
-def _split(where: str, arrays: Arrays, split: str, test_rows: int) -> Parts:
-    """The arrays in training and test rows, as `registry.Source.split` says."""
+def _has_parts(where: str, arrays: Arrays) -> bool:
+    """Whether the test rows are in arrays of their own."""
     has_parts = arrays.keys() >= set(PARTS)
     if not has_parts and not arrays.keys() >= {"x", "y"}:
         raise ValueError(f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {', '.join(arrays)}")
     for name in PARTS if has_parts else ("x", "y"):
         if not arrays[name].ndim:
             raise ValueError(f"{where}: {name} must have rows, got a single {arrays[name].dtype}")
-    if has_parts and split == "source":
+    return has_parts
+
+
+def _split(where: str, arrays: Arrays, how: str, test_rows: int) -> Parts:
+    """The arrays in training and test rows, as `registry.Source.split` says."""
+    has_parts = _has_parts(where, arrays)
+    if has_parts and how == "source":
         return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
     x, y = (
         np.concatenate([arrays[f"{axis}_train"], arrays[f"{axis}_test"]]) if has_parts else arrays[axis]
         for axis in "xy"
     )
-    if split == "halves":
+    if how == "halves":
         return x[::2], y[::2], x[1::2], y[1::2]
-    if split == "spread" and 0 < test_rows < len(x):
+    if how == "spread" and 0 < test_rows < len(x):
         tested = np.zeros(len(x), bool)
         tested[(2 * np.arange(test_rows) + 1) * len(x) // (2 * test_rows)] = True
         return x[~tested], y[~tested], x[tested], y[tested]
-    if not 0 < test_rows < len(x):
-        raise ValueError(f"{where}: test_rows must be between 1 and {len(x) - 1} for a file with x, y, got {test_rows}")
-    return x[:-test_rows], y[:-test_rows], x[-test_rows:], y[-test_rows:]
+    try:
+        tested = split.last(len(x), test_rows)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return x[~tested], y[~tested], x[tested], y[tested]
 
 
-def _check(where: str, x: np.ndarray, y: np.ndarray, num_classes: int) -> None:
+def _check_rows(where: str, x: np.ndarray, y: np.ndarray) -> None:
     if x.ndim < 2 or y.ndim != 1 or len(x) != len(y):
         raise ValueError(f"{where}: wanted x [rows, ...] and y [rows], got x {x.shape} and y {y.shape}")
     if not len(x):
         raise ValueError(f"{where}: has no rows")
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
-        raise ValueError(f"{where}: x must be numeric, got {x.dtype}")
-    if not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(f"{where}: y must be integers, got {y.dtype}")
-    if np.issubdtype(x.dtype, np.inexact) and not isinstance(x, np.memmap) and not np.isfinite(x).all():
+
+
+def _check(where: str, x: np.ndarray, y: np.ndarray) -> None:
+    _check_rows(where, x, y)
+    if x.dtype.kind not in "biuf":
+        raise ValueError(f"{where}: x must be real numbers, got {x.dtype}")
+    if isinstance(x, np.memmap) or x.dtype.kind == "b":
+        return
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = np.argwhere(~np.isfinite(x))
         raise ValueError(f"{where}: x has {len(bad)} NaN or infinite values, the first at {tuple(bad[0].tolist())}")
-    outside = np.flatnonzero((y < 0) | (y >= num_classes))
+    if x.dtype.kind == "f" and x.dtype.itemsize > 4 and x.size and max(x.max(), -x.min()) > LARGEST:
+        row, *rest = np.argwhere(np.abs(x) > LARGEST)[0].tolist()
+        raise ValueError(
+            f"{where}: x[{', '.join(map(str, (row, *rest)))}] is {x[row, *rest]:.3g} (row {row}, column "
+            f"{', '.join(map(str, rest))}), beyond float32, whose largest number is {LARGEST:.3g}"
+        )
+
+
+def _check_classes(where: str, y: np.ndarray, num_classes: int) -> None:
+    """Labels of a data set that the registry knows are its classes."""
+    if y.ndim == 1 and not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"{where}: y must be integers, got {y.dtype}")
+    outside = np.flatnonzero((y < 0) | (y >= num_classes)) if y.ndim == 1 else np.zeros(0, int)
     if outside.size:
         row = outside[0]
         raise ValueError(f"{where}: labels must lie in 0..{num_classes - 1}, y[{row}] is {y[row]}")

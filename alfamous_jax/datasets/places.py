@@ -1,8 +1,8 @@
 """The places where a data set may lie, and its arrays as they stand there.
 
 A name of the registry is looked for in this order: packaged; an `.npz` file in the data directory; the text
-files of the UCR archive there; tensorflow-datasets, if it is installed. An `.npz` file of your own is named by
-its path, or by its stem if it lies in the data directory.
+files of the UCR archive there; tensorflow-datasets, if it is installed. A file of your own is named by its path:
+`.npz`, or a table as `tables` reads it. An `.npz` file in the data directory goes by its stem as well.
 
 A pool that is larger than memory is a folder, named by its path with a `/` at the end, of x_train.npy, y_train.npy,
 x_test.npy and y_test.npy. The rows of x_train stay in their file and are read where they are used; they are neither
@@ -11,16 +11,26 @@ searched for NaN nor scaled unless asked for, as both would read all of them.
 
 import importlib.util
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import npz
+from alfamous_jax.datasets import npz, tables
 from alfamous_jax.datasets.registry import SOURCES, Source
 
 PACKAGED = ("letter",)
 DATA_DIR = "ALFAMOUS_DATA_DIR"
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 Arrays = dict[str, np.ndarray]
+FILES = (".npz", *tables.SUFFIXES)
+
+
+class Found(NamedTuple):
+    """A data set of somebody's own."""
+
+    where: str  # for messages
+    arrays: Arrays
+    notes: tuple[str, ...] = ()  # what was done to make arrays of it
 
 
 def registered(name: str, source: Source, folder: pathlib.Path | None) -> tuple[str, Arrays]:
@@ -54,32 +64,46 @@ def registered(name: str, source: Source, folder: pathlib.Path | None) -> tuple[
     raise FileNotFoundError(f"dataset: {name!r} was not found; looked for {'; '.join(tried)}")
 
 
-def own(name: str, folder: pathlib.Path | None) -> tuple[str, Arrays]:
+def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found:
     """Where a data set of somebody's own lies, and its arrays.
 
     Args:
-      name: a path ending in `.npz`; the stem of such a file in the data directory; a folder ending in `/`.
+      name: a path ending in `.npz`, `.csv`, `.tsv` or `.parquet`; the stem of an `.npz` file in the data directory; a
+        folder ending in `/`, of `.npy` files or as the library `datasets` saves it.
       folder: the data directory, if there is one.
+      label_column: of a table.
 
     Returns:
-      the place, for messages, and name -> array. FileNotFoundError says what to put where.
+      what was found. FileNotFoundError says what to put where.
     """
-    if name.endswith("/"):
-        return name, _map_folder(pathlib.Path(name))
-    if name.endswith(".npz"):
-        path = pathlib.Path(name)
+    path = pathlib.Path(name)
+    if name and path.suffix in tables.SUFFIXES:
         if not path.exists():
             raise FileNotFoundError(f"dataset: no file {path}")
-        return str(path), npz.read(path)
+        return Found(str(path), *tables.read(path, label_column))
+    if name and path.is_dir() and tables.is_saved(path):
+        return Found(name, *tables.read(path, label_column))
+    if label_column:
+        raise ValueError(
+            f"label_column: is for tables ({', '.join(tables.SUFFIXES)}), got {label_column!r} for {name!r}"
+        )
+    if name.endswith("/"):
+        return Found(name, _map_folder(path))
+    if name.endswith(".npz"):
+        if not path.exists():
+            raise FileNotFoundError(f"dataset: no file {path}")
+        return Found(str(path), npz.read(path))
+    known = f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}, and files {', '.join(FILES)})"
+    if not name:
+        raise FileNotFoundError(f"dataset: no file is named; give the path of yours ({', '.join(FILES)})")
     if not folder:
         raise FileNotFoundError(
-            f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}); "
-            f"set {DATA_DIR} to a folder that holds {name}.npz, or give the path of an .npz file"
+            f"{known}; set {DATA_DIR} to a folder that holds {name}.npz, or give the path of an .npz file"
         )
     path = folder / f"{name}.npz"
     if not path.is_file():
-        raise FileNotFoundError(f"dataset: {name!r} is not known (there is {', '.join(SOURCES)}), nor a file {path}")
-    return str(path), npz.read(path)
+        raise FileNotFoundError(f"{known}, nor a file {path}")
+    return Found(str(path), npz.read(path))
 
 
 def _read_ucr(folder: pathlib.Path, name: str) -> Arrays:

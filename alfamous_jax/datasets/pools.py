@@ -1,6 +1,6 @@
 """The pool of a simulated run: a training set made imbalanced by a key, padded to one size for all keys."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ from alfamous_jax import imbalance
 from alfamous_jax.datasets.files import Dataset
 
 PROFILES = ("step", "exponential", "transfer")
-SCALINGS = ("feature", "channel", "none")
 
 
 class Imbalance(NamedTuple):
@@ -109,45 +108,6 @@ def initial_rows(key: jax.Array, pool: Pool, num: int) -> np.ndarray:
     if pool.reserved.any():
         return np.flatnonzero(pool.reserved).astype(np.int32)
     return np.asarray(jax.random.choice(key, np.flatnonzero(pool.available), (num,), replace=False), np.int32)
-
-
-def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs with zero mean and unit deviation, both measured on the training rows.
-
-    Args:
-      dataset: with `scaling` "feature" each feature has its own mean and deviation; with "channel" all places
-        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own; with
-        "none" both parts come back as they are.
-
-    Returns:
-      x_train, x_test in float32. What never varies becomes 0.
-    """
-    if dataset.scaling == "none":
-        return dataset.x_train, dataset.x_test
-    exact: Any = np.float64 if dataset.scaling == "feature" else np.float32  # images would take gigabytes in float64
-    mean, deviation = (moment.astype(exact) for moment in moments(dataset))
-    parts = dataset.x_train, dataset.x_test
-    return tuple(((x - mean) / np.where(deviation > 0, deviation, exact(1))).astype(np.float32) for x in parts)
-
-
-def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation that `standardize` takes off and divides by.
-
-    Args:
-      dataset: see `standardize`.
-
-    Returns:
-      two float64 arrays of the shape of a row, of its channels, or of no axes.
-    """
-    x = dataset.x_train
-    if dataset.scaling == "none":
-        return np.zeros(()), np.ones(())
-    if dataset.scaling == "feature":
-        return x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-    axes = tuple(range(x.ndim - (x.ndim == 4)))
-    mean = x.mean(axis=axes, dtype=np.float64)
-    square = sum(np.square(part - mean).sum(axis=axes) for part in np.array_split(x, -(-len(x) // 1024)))
-    return mean, np.sqrt(square * mean.size / x.size)
 
 
 def _class_counts(dataset: Dataset) -> np.ndarray:

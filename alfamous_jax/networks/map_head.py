@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, nothing, problem_of
 
-__all__ = ["NEVER", "Basis", "HeadInfo", "basis", "fit", "path"]
+__all__ = ["Basis", "HeadInfo", "basis", "fit", "path"]
 
 
 class HeadInfo(NamedTuple):

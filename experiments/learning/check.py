@@ -1,13 +1,15 @@
 """Everything that is checked of a config before anything is written: fields, values, strategies, network, data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax.autoencoders.stage_vae import MEASURES
 from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
-from alfamous_jax.datasets import Dataset
-from alfamous_jax.datasets.pools import PROFILES, SCALINGS
+from alfamous_jax.datasets import Dataset, scaling
+from alfamous_jax.datasets.pools import PROFILES
+from alfamous_jax.datasets.scaling import SCALINGS
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import methods, problem
@@ -64,7 +66,30 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     return dataset
 
 
-def facts(dataset: Dataset) -> dict[str, object]:
-    """What `environment.json` says of a data set."""
+def facts(dataset: Dataset, frozen: FrozenConfigDict, seed: int, notes: Sequence[str] = ()) -> dict[str, object]:
+    """What `environment.json` says of a data set, and `report.found` in sentences.
+
+    Args:
+      dataset: of `check_data`.
+      frozen: the config.
+      seed: the first; what is cut may differ from seed to seed.
+      notes: what was done with the file, where the data set does not say it itself.
+
+    Returns:
+      numbers and names; `counts` and `left` are training rows of each class before and after the cut.
+    """
     num_rows = len(dataset.y_train) + len(dataset.y_test)
-    return {"rows": num_rows, "published": num_rows + dataset.num_missing, "classes": list(dataset.class_names)}
+    pool = problem.seed_pool(frozen, dataset, seed)
+    parts = {"counts": dataset.y_train, "tested": dataset.y_test, "left": dataset.y_train[pool.rows[pool.available]]}
+    varying = scaling.constant(dataset) if not isinstance(dataset.x_train, np.memmap) else np.zeros(0)
+    return {
+        "rows": num_rows,
+        "published": num_rows + dataset.num_missing,
+        "classes": list(dataset.class_names),
+        "shape": list(dataset.x_train.shape[1:]),
+        **{name: np.bincount(y, minlength=dataset.num_classes).tolist() for name, y in parts.items()},
+        "scaling": dataset.scaling,
+        "range": None if isinstance(dataset.x_train, np.memmap) else scaling.extremes(dataset),
+        "constant": int(np.sum(varying)) if scaling.by_feature(dataset) else 0,
+        "notes": list(notes or dataset.notes),
+    }

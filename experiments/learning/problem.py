@@ -21,6 +21,7 @@ from alfamous_jax.networks.resnet import resnet6, resnet18
 from alfamous_jax.networks.sngp import SNGP
 from alfamous_jax.networks.tcn import TCN
 from experiments.learning import sources, split_pool
+from experiments.plan.automatic import AUTO
 from experiments.plan.dotted import call, check_parameters, is_dotted, resolve
 from experiments.plan.strategies import NETWORKS, parse, scheme_of
 
@@ -90,6 +91,8 @@ def seed_pool(config: FrozenConfigDict, dataset: datasets.Dataset, seed: int) ->
 def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     """The data set of a config, read once a process."""
     if is_dotted(config.dataset):
+        if config.label_column:
+            raise ValueError(f"config.label_column: is for tables, got {config.label_column!r}")
         load = resolve(config.dataset, "config.dataset")
         check_parameters(load, ((),), f"config.dataset: {config.dataset!r}")
         arrays = call(load, f"config.dataset: {config.dataset!r}")
@@ -97,12 +100,15 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
             kind = type(arrays).__name__
             raise ValueError(f"config.dataset: {config.dataset!r} must give a dict of arrays, got {kind}")
         arrays = {name: np.asarray(array) for name, array in arrays.items()}
-        dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset)
+        named = {"classes": config.classes, "split_seed": config.split_seed}
+        dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset, **named)
     else:
-        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows)
-    if config.scaling == "auto":
-        return dataset._replace(scaling="common") if config.head == "map" else dataset
-    return dataset._replace(scaling=config.scaling)
+        named = {"classes": config.classes, "split_seed": config.split_seed, "label_column": config.label_column}
+        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
+    if config.scaling != "auto":
+        return dataset._replace(scaling=config.scaling)
+    rows_alone = config.head == "map" or (config.head == AUTO and dataset.x_train.ndim == 2)
+    return dataset._replace(scaling="common") if rows_alone else dataset
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,6 @@
 """Checks of a config before anything is written: what every field must be, whatever the strategies are."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.plan.dotted import is_dotted
@@ -41,6 +41,12 @@ def one_of(field: str, known: Sequence[str], dotted: bool = False) -> Rule:
 # What each field must be, in words and as a test; `check_config` gets those that another room has the values of.
 RULES: tuple[Rule, ...] = (
     (("dataset", "source"), "a name or a path", lambda v: isinstance(v, str)),
+    (("label_column",), "the name of a column, or ''", lambda v: isinstance(v, str)),
+    (
+        ("classes",),
+        "a tuple of different names, or ()",
+        lambda v: isinstance(v, (tuple, list)) and all(isinstance(x, str) for x in v) and len(v) == len(set(v)),
+    ),
     (
         ("strategies",),
         "a tuple of different names",
@@ -48,7 +54,12 @@ RULES: tuple[Rule, ...] = (
     ),
     at_least(1, "num_classes", "snapshots", "seeds", "num_samples", "vae_steps", "initial", "budget", "width"),
     at_least(1, "num_features", "batch_size", "epochs", "vabal.epochs", "vabal.num_samples"),
-    at_least(0, "test_rows", "first_seed", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
+    (
+        ("split_seed", "first_seed"),
+        "an integer from 0 to 2**32 - 1",
+        lambda v: _integer(v) and 0 <= v < 2**32,  # of a larger one JAX takes the last 32 bits
+    ),
+    at_least(0, "test_rows", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
     at_least(2, "folds"),
     (
         ("kernel_scale", "learning_rate", "svm_cost", "vabal.learning_rate"),
@@ -124,12 +135,8 @@ def check_config(config: Mapping, *others: Rule) -> None:
     given |= {f"vabal.{name}": value for name, value in config.get("vabal", {}).items()}
     for field in sorted(given.keys() ^ known):
         raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
-    for fields, expected, is_right in rules:
-        for field in fields:
-            if not is_right(given[field]):
-                raise ValueError(f"config.{field}: expected {expected}, got {given[field]!r}")
-    if not isinstance(config["minority"], str) and any(x >= config["num_classes"] for x in config["minority"]):
-        raise ValueError(f"config.minority: {config['num_classes']} classes, got {config['minority']!r}")
+    _check_values(given, rules)
+    check_minority(config)
     if 0 < config["pool_subset"] < config["budget"]:
         raise ValueError(
             f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"
@@ -158,6 +165,32 @@ def _check_map(config: Mapping) -> None:
             raise ValueError(f"config.{field}: config.head 'map' trains no network and needs {only!r}, got {got!r}")
     if config["parallel"] == "pool":
         raise ValueError("config.parallel: config.head 'map' needs the whole pool on one device, got 'pool'")
+
+
+def check_fields(config: Mapping, fields: Collection[str]) -> None:
+    """Refuses an impossible value in some fields; a config that is open may have 0 for num_classes.
+
+    Raises:
+      ValueError: names the field, the value and what was expected.
+    """
+    for field in fields:
+        if field not in config:
+            raise ValueError(f"config.{field}: missing")
+    given = {field: config[field] for field in fields if config[field] != 0 or field != "num_classes"}
+    _check_values(given, RULES)
+
+
+def check_minority(config: Mapping) -> None:
+    """Refuses classes to cut that there are not."""
+    if not isinstance(config["minority"], str) and any(x >= config["num_classes"] for x in config["minority"]):
+        raise ValueError(f"config.minority: {config['num_classes']} classes, got {config['minority']!r}")
+
+
+def _check_values(given: Mapping, rules: Iterable[Rule]) -> None:
+    for fields, expected, is_right in rules:
+        for field in fields:
+            if field in given and not is_right(given[field]):
+                raise ValueError(f"config.{field}: expected {expected}, got {given[field]!r}")
 
 
 def check_budget(config: Mapping, smallest_pool: int) -> None:

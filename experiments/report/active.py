@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.published import alfamous
-from experiments.report import CLASSES, CURVES, class_progress, gains, rare, summary, sweeps
+from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, rare, summary, sweeps
 from experiments.report.class_counts import class_counts
 from experiments.report.curves import learning_curves
 from experiments.report.markdown import (
@@ -16,6 +16,7 @@ from experiments.report.markdown import (
     machine,
     number,
     p_value,
+    plain,
     plus_minus,
     result_cells,
     results,
@@ -29,20 +30,28 @@ PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb",
 def write_sections(run: Run) -> list[Part]:
     """The paragraphs and tables of the report, and their figures beside them."""
     dataset, last = alfamous.counterpart(run.config), run.last_cycle
+    beside_paper = bool(alfamous.load_results(dataset))
+    data = found.lines(run.environment.get("data") or {}, str(run.config.get("dataset", "")), plain)
     learning_curves(run)
     has_classes = class_counts(run)
     return [
-        f"# Active learning on {run.config.get('dataset') or 'an unnamed data set'}",
+        f"# Active learning on {plain(run.config.get('dataset') or 'an unnamed data set')}",
+        "## Data" * bool(data),
+        bullets(data),
+        "## Run" * bool(data),
         *_what_was_run(run),
         f"## Results\n\nMeans over the cycles 1 to {last}, then over the seeds, ± one standard error over the seeds; "
         "cycle 0 comes before the first query and is the same for all strategies (last column: F1 with it).",
-        "Paper: Huang et al., AL-FaMoUS, 2023, Tables 1 and 4; diff. is run minus paper; CBI is min-max, as theirs.",
+        "Paper: Huang et al., AL-FaMoUS, 2023, Tables 1 and 4; diff. is run minus paper; CBI is min-max, as theirs."
+        * beside_paper,
+        "CBI is the class balance index, min-max." * (not beside_paper),
         _other_settings(run),
         _results_table(run, dataset),
         f"![Accuracy, macro F1 and CBI over the labels known]({CURVES})",
         "*Mean over the seeds; the band is one standard error.*",
         f"![Labels of each class at the end]({CLASSES})" * has_classes,
         f"*Labels of each class at cycle {last}, mean over the seeds that got there.*" * has_classes,
+        *([] if beside_paper else by_class.write_sections(run)),
         "## Labels needed\n\nLabels at the first cycle that reaches a macro F1, where every seed does.",
         _labels_needed(run),
         "## Paired comparisons\n\nFirst minus second, seed by seed; two-sided p, not corrected for their number.",
@@ -70,11 +79,12 @@ def _what_was_run(run: Run) -> list[Part]:
     published = alfamous.PAPER_SETTINGS.get(dataset, (NOTHING,) * len(alfamous.SETTINGS))
     settings = zip(alfamous.SETTINGS, published, strict=True)
     rows = [(key, str(run.config.get(key, NOTHING)), str(value)) for key, value in settings]
+    header = ("setting", "run", "paper")[: 3 if dataset in alfamous.PAPER_SETTINGS else 2]
     what = (
         f"Strategies {', '.join(run.lanes)}; seeds {ranges(run.seeds)}; cycles 0 to {run.last_cycle}. "
         "All settings are in `config.json`."
     )
-    return [what, (("setting", "run", "paper"), rows), machine(run.environment)]
+    return [what, (header, [row[: len(header)] for row in rows]), machine(run.environment)]
 
 
 def _other_settings(run: Run) -> str:
@@ -83,11 +93,12 @@ def _other_settings(run: Run) -> str:
 
 
 def _results_table(run: Run, dataset: str) -> Part:
-    columns = [text for _, label, _ in RESULTS for text in (label, "paper", "diff.")]
+    beside_paper = bool(alfamous.load_results(dataset))
+    columns = [text for _, label, _ in RESULTS for text in (label, "paper", "diff.")[: 3 if beside_paper else 1]]
     rows = []
     for name, seeds, row in results(run, dataset):
         with_start = summary.mean_over_seeds(run, name, "macro_f1", first_cycle=0).mean
-        rows.append([name, str(seeds), *result_cells(row), number(with_start, 3)])
+        rows.append([name, str(seeds), *result_cells(row, beside_paper), number(with_start, 3)])
     return ["strategy", "seeds", *columns, "F1 from 0"], rows
 
 
@@ -105,6 +116,9 @@ def _labels_needed(run: Run) -> Part:
 def _comparisons(run: Run, dataset: str) -> Part:
     families = dict.fromkeys(family(one)[0] for one in run.strategies)
     pairs = [(one + first, one + second) for one in families for first, second in PAIRS]
+    beside_paper = bool(alfamous.load_results(dataset))
+    if not beside_paper:
+        pairs = [*((str(one), "random") for one in run.strategies if str(one) != "random"), *pairs]
     rows = []
     for metric, label, digits in RESULTS[1:]:
         for first, second in [pair for pair in pairs if set(pair) <= run.lanes.keys()]:
@@ -113,6 +127,8 @@ def _comparisons(run: Run, dataset: str) -> Part:
             published = alfamous.difference(dataset, first, second, metric)
             rows.append([*cells, *map(p_value, p_values), number(published, digits, "+")])
     header = ["comparison", "metric", "difference", "seeds won", "p (t-test)", "p (Wilcoxon)", "paper"]
+    if not beside_paper:
+        header, rows = header[:-1], [row[:-1] for row in rows]
     return (header, rows) if rows else "No two strategies to compare."
 
 

@@ -71,7 +71,7 @@ def _label_classes(axis: Axes, order: np.ndarray | None, num_classes: int, class
         return
     labels = [class_names[i] if class_names else str(i) for i in order]
     crowded = len(labels) * max(len(label) for label in labels) > 40
-    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0)
+    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0, parse_math=False)
 
 
 def _final_counts(run: Run) -> dict[str, dict[int, np.ndarray]]:

@@ -39,10 +39,12 @@ def results(run: Run, dataset: str) -> Iterator[tuple[str, int, list[Result]]]:
         yield name, len(summary.seed_means(run, name, "accuracy")), row
 
 
-def result_cells(row: Iterable[Result]) -> Iterator[str]:
-    """Of each `Result`: ours, the paper's, the difference."""
+def result_cells(row: Iterable[Result], beside_paper: bool = True) -> Iterator[str]:
+    """Of each `Result`: ours and, beside a paper, its number and the difference."""
     for mean, se, published, digits in row:
-        yield from (plus_minus(mean, se, digits), number(published, digits), number(mean - published, digits, "+"))
+        yield plus_minus(mean, se, digits)
+        if beside_paper:
+            yield from (number(published, digits), number(mean - published, digits, "+"))
 
 
 def document(parts: Iterable[Part]) -> str:
@@ -82,6 +84,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
     """A table whose first `left` columns are flush left and the others flush right."""
     rule = [":--"] * left + ["--:"] * (len(header) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def plain(text: str) -> str:
+    """Text whose signs are none of Markdown's or TeX's, as names in somebody's file may have them."""
+    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 
 def bullets(lines: Iterable[str]) -> str:

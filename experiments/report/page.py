@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.published import alfamous
 from experiments.report import REPORT, active, single_stage
@@ -43,21 +44,25 @@ def summary_table(run: Run) -> Table:
     """The results of a run for a terminal of 80 columns: mean and standard error, difference from the paper.
 
     Args:
-      run: unless `alfamous.counterpart` knows numbers published for its config, the differences stay blank.
+      run: without the differences unless `alfamous.counterpart` knows numbers published for its config.
 
     Returns:
       a table with one row per strategy.
     """
     rich_table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    rich_table.title = f"{run.config.get('dataset', '')}: mean ± s.e. over seeds, Δ = run - paper"
+    dataset = alfamous.counterpart(run.config)
+    beside_paper = bool(alfamous.load_results(dataset))
+    title = f"{run.config.get('dataset', '')}: mean ± s.e. over seeds{', Δ = run - paper' * beside_paper}"
+    rich_table.title = Text(title, style="table.title")
     rich_table.add_column("strategy", no_wrap=True)
     rich_table.add_column("seeds", justify="right")
     for _, label, _ in RESULTS:
         rich_table.add_column(label, justify="right", no_wrap=True)
-        rich_table.add_column("Δ", justify="right", no_wrap=True, style="dim")
-    for name, seeds, row in results(run, alfamous.counterpart(run.config)):
-        cells = [short(text) for text in result_cells(row)]
-        rich_table.add_row(name, str(seeds), *(text for i, text in enumerate(cells) if i % 3 != 1))
+        if beside_paper:
+            rich_table.add_column("Δ", justify="right", no_wrap=True, style="dim")
+    for name, seeds, row in results(run, dataset):
+        cells = [short(text) for text in result_cells(row, beside_paper)]
+        rich_table.add_row(name, str(seeds), *(text for i, text in enumerate(cells) if not beside_paper or i % 3 != 1))
     return rich_table
 
 

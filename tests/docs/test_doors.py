@@ -9,6 +9,7 @@ import tomllib
 
 import pytest
 from documents import OTHERS, ROOT, SIGNS, commands, name_of, read
+from settled import on_small_file
 
 DOCUMENTED = [*SIGNS, *OTHERS, *sorted(ROOT.glob("configs/*.py"))]
 DOOR = re.compile(r"python (-m experiments[\w.]*|(?:experiments|tools)/[\w/]+\.py)")
@@ -111,9 +112,10 @@ EXPERIMENTS = [
 
 
 @pytest.mark.parametrize("path, words", EXPERIMENTS, ids=lambda x: " ".join(x)[10:90] if isinstance(x, list) else "")
-def test_configs_and_fields_of_commands_are_taken(path, words, monkeypatch):
+def test_configs_and_fields_of_commands_are_taken(path, words, monkeypatch, tmp_path):
     """The whole check of a config, but for the data."""
     from experiments.learning import check
+    from experiments.plan import automatic
     from experiments.plan.choices import check_choices
 
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
@@ -123,7 +125,7 @@ def test_configs_and_fields_of_commands_are_taken(path, words, monkeypatch):
             config["source"] = config["source"] or "source.npz"
         check_choices(config, *check.OWNED)
     elif words[2] == "experiments.run":
-        check.check(config)
+        check.check(on_small_file(config, tmp_path) if automatic.is_open(config) else config)
     else:
         assert words[2].removeprefix("experiments.") in OF_CONFIGS
 

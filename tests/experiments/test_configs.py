@@ -7,6 +7,7 @@ import re
 import jax
 import numpy as np
 import pytest
+from settled import on_small_file
 from tiny_letter import tiny
 
 from alfamous_jax.datasets.registry import SOURCES
@@ -25,6 +26,7 @@ MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar10
 MODES["features"] = ("", "fmnist", "linear", "smoke")
 MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
 MODES["single_stage"] = ("", "balanced", "cifar100", "features", "smoke")
+MODES["own"] = ("", "smoke")
 MODES["source"] = ("", "cifar100", "smoke")
 
 
@@ -33,11 +35,13 @@ def test_every_config_is_tried():
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_every_config_has_its_modes(name):
+def test_every_config_has_its_modes(name, tmp_path):
     module = importlib.import_module(f"configs.{name}")
     assert f"configs/{name}.py" in module.__doc__
     for mode in MODES[name]:
         config = module.get_config(mode).to_dict()
+        if name == "own":
+            config = on_small_file(config, tmp_path)
         if name == "single_stage":
             check_choices(config | {"source": "source.npz" * (config["backbone"] != "identity")}, *OWNED)
         else:
@@ -152,6 +156,11 @@ def test_bad_configs_write_nothing(tmp_path, changes, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         run(tiny(**changes), tmp_path / "run")
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_the_base_says_what_to_take_instead():
+    with pytest.raises(ValueError, match="is no experiment; for your rows take --config=configs/own.py"):
+        importlib.import_module("configs.base").get_config()
 
 
 def test_missing_field_is_named(tmp_path):

@@ -28,7 +28,7 @@ def stages(key, view, lam, budget): ...
 stages.needs = ("gradients",)
 def list_of_arrays(): return [np.zeros((4, 2))]
 def no_labels(): return {"x": np.zeros((9, 2))}
-def letters(): return {"x": np.zeros((9, 2)), "y": np.array(list("abcabcabc"))}
+def halves(): return {"x": np.zeros((9, 2)), "y": np.arange(9) / 2}
 def wide(path): ...
 class Narrow(nn.Module):
     @nn.compact
@@ -88,7 +88,12 @@ def test_all_of_ones_own_in_processes(own, tmp_path):
             "config.dataset: 'bad:list_of_arrays' must give a dict of arrays, got list",
         ),
         ({"dataset": "bad:no_labels"}, "bad:no_labels: needs arrays x, y or x_train"),
-        ({"dataset": "bad:letters", "test_rows": 3}, "bad:letters .train.: y must be integers"),
+        (
+            {"dataset": "bad:halves", "test_rows": 3},
+            r"bad:halves: y\[1\] is 0.5: labels that are floats must have whole",
+        ),
+        ({"dataset": "bad:no_labels", "label_column": "kind"}, "config.label_column: is for tables, got 'kind'"),
+        ({"dataset": "letter", "label_column": "kind"}, "label_column: is for tables, got 'kind' for 'letter'"),
         ({"dataset": "bad:stops"}, r"config.dataset: 'bad:stops' failed \(KeyError: 'no such.*table'\)"),
         ({"backbone": "bad:stops"}, r"config.backbone: 'bad:stops' failed \(KeyError"),
         ({"dataset": "bad:wide"}, r"config.dataset: 'bad:wide': must take \(\), takes \(path\)"),

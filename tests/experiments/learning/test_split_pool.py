@@ -99,7 +99,7 @@ def test_a_folder_is_mapped_and_left_as_it_is(folder):
     ("name", "value", "message"),
     [
         ("x_test", None, "no file .*x_test.npy"),
-        ("y_train", np.array(["a"] * 203), "y must be integers"),
+        ("y_train", np.array(["a"] * 203), "must be of one kind"),
         ("x_train", np.array([{}] * 203), "x_train.npy: not a readable .npy file"),
         ("x_train", np.zeros((203, 5)), "train rows have shape"),
         ("x_test", np.full((50, 6), np.nan), "x has 300 NaN"),

@@ -63,12 +63,18 @@ def nan_at_row_4():
 
 BAD = {
     "nan": ({"x_train": nan_at_row_4()}, r"\(train\): x has 1 NaN or infinite values, the first at \(4, 1\)"),
-    "label above": ({"y_test": np.array([1, 3])}, r"\(test\): labels must lie in 0..2, y\[1\] is 3"),
-    "label below": ({"y_train": np.array([0, 1, -1, 0, 1, 2])}, r"y\[2\] is -1"),
-    "float labels": ({"y_test": np.array([1.0, 0.0])}, "y must be integers, got float64"),
+    "label above": (
+        {"y_test": np.array([1, 3])},
+        r"num_classes is 3, the labels have 4 .* y_test\[1\] is 3, not one of 0 to 2",
+    ),
+    "label below": (
+        {"y_train": np.array([0, 1, -1, 0, 1, 2])},
+        r"1 of 8 rows have no label \(the first: y_train\[2\] is -1",
+    ),
+    "half a label": ({"y_test": np.array([1.0, 0.5])}, r"y_test\[1\] is 0.5: labels that are floats must have whole"),
     "short labels": ({"y_train": np.arange(3)}, r"got x \(6, 4\) and y \(3,\)"),
     "flat inputs": ({"x_train": np.arange(6.0)}, r"got x \(6,\) and y \(6,\)"),
-    "strings": ({"x_test": np.array([["a"], ["b"]])}, "x must be numeric"),
+    "strings": ({"x_test": np.array([["a"], ["b"]])}, "x must be real numbers"),
     "widths differ": ({"x_test": np.zeros((2, 5))}, r"train rows have shape \(4,\), test rows \(5,\)"),
     "a single number": ({"x_train": np.array(1.0)}, "x_train must have rows, got a single float64"),
     "a single label": ({"y_test": np.array(1)}, "y_test must have rows, got a single int64"),
@@ -101,7 +107,7 @@ def test_bad_files_are_named(tmp_path):
     named = write(tmp_path / "named.npz", inputs=np.zeros((2, 2)), y=np.arange(2))
     with pytest.raises(ValueError, match="needs arrays x, y or x_train, .* has inputs, y"):
         datasets.load(named, num_classes=3)
-    whole = write(tmp_path / "whole.npz", x=np.zeros((4, 2)), y=np.zeros(4, int))
+    whole = write(tmp_path / "whole.npz", x=np.zeros((4, 2)), y=np.array([0, 1, 2, 0]))
     with pytest.raises(ValueError, match="test_rows must be between 1 and 3 .* got 4"):
         datasets.load(whole, num_classes=3, test_rows=4)
 

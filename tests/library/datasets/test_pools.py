@@ -120,26 +120,3 @@ def test_initial_rows_are_distinct_and_real(letter):
     pool = datasets.imbalanced_pool(jax.random.key(3), letter, datasets.Imbalance())
     rows = datasets.initial_rows(jax.random.key(4), pool, 500)
     assert len(np.unique(rows)) == 500 and pool.available[rows].all()
-
-
-def test_standardize_uses_the_training_rows():
-    data = datasets.Dataset(np.array([[1, 5], [3, 5]]), np.zeros(2), np.array([[5, 6]]), np.zeros(1), 1)
-    train, test = datasets.standardize(data)
-    np.testing.assert_allclose(train, [[-1, 0], [1, 0]])
-    np.testing.assert_allclose(test, [[3, 1]])
-    assert train.dtype == np.float32
-
-
-@pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=["series", "grey", "colour"])
-def test_standardize_by_channel(shape):
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 255, size=(2100, *shape)).astype(np.uint8)
-    data = datasets.Dataset(x, np.zeros(2100), x[:3], np.zeros(3), 1, scaling="channel")
-    train, test = datasets.standardize(data)
-    channels = np.float64(x).reshape(-1, shape[-1] if len(shape) == 3 else 1)
-    expected = (np.float64(x) - channels.mean(axis=0)) / channels.std(axis=0)
-    np.testing.assert_allclose(train, expected, atol=1e-5)
-    np.testing.assert_allclose(test, expected[:3], atol=1e-5)
-    mean, deviation = datasets.moments(data)
-    np.testing.assert_allclose(mean, channels.mean(axis=0).reshape(mean.shape))
-    np.testing.assert_allclose(deviation, channels.std(axis=0).reshape(mean.shape))

@@ -1,0 +1,105 @@
+"""Inputs brought to one scale by what the training rows show; never divided by rounding noise."""
+
+from typing import Any
+
+import numpy as np
+
+from alfamous_jax.datasets.files import Dataset
+
+SCALINGS = ("feature", "channel", "common", "clipped", "none")
+CLIP = 4.0  # deviations that "clipped" leaves
+NOISE = 1e-6  # a deviation below this share of the values' size is rounding
+
+
+def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs with zero mean and unit deviation, both measured on the training rows.
+
+    Args:
+      dataset: with `scaling` "feature" each feature has its own mean and deviation; with "channel" all places
+        of a series or an image share them, and the last axis of [rows, height, width, channels] has its own; with
+        "common" each feature has its own mean and all share one deviation, after which the squared length of a row is
+        1 on average; "clipped" is "feature" for tables and "channel" for images, cut at 4 deviations; with "none" both
+        parts come back as they are, integers as the same numbers in float32.
+
+    Returns:
+      x_train, x_test in float32. What never varies in training becomes 0 in both.
+    """
+    parts = dataset.x_train, dataset.x_test
+    if dataset.scaling == "none":
+        plain = [x if isinstance(x, np.memmap) else x.astype(np.float32, copy=False) for x in parts]
+        return plain[0], plain[1]
+    exact: Any = np.float64 if by_feature(dataset) else np.float32  # images would take gigabytes in float64
+    mean, deviation = (moment.astype(exact) for moment in moments(dataset))
+    varies = ~_is_noise(dataset, mean, deviation)
+    scaled = [((x - mean) / np.where(varies, deviation, exact(1))).astype(np.float32) for x in parts]
+    if not varies.all():
+        scaled = [np.where(varies, x, np.float32(0)) for x in scaled]
+    if dataset.scaling == "clipped":
+        scaled = [np.clip(x, -CLIP, CLIP) for x in scaled]
+    return scaled[0], scaled[1]
+
+
+def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation that `standardize` takes off and divides by.
+
+    Args:
+      dataset: see `standardize`.
+
+    Returns:
+      two float64 arrays of the shape of a row, of its channels, or of no axes.
+    """
+    x = dataset.x_train
+    if dataset.scaling == "none":
+        return np.zeros(()), np.ones(())
+    if by_feature(dataset):
+        mean, deviation = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+        return mean, np.asarray(np.linalg.norm(deviation)) if dataset.scaling == "common" else deviation
+    axes = tuple(range(x.ndim - (x.ndim == 4)))
+    mean = x.mean(axis=axes, dtype=np.float64)
+    square = sum(np.square(part - mean).sum(axis=axes) for part in np.array_split(x, -(-len(x) // 1024)))
+    return mean, np.sqrt(square * mean.size / x.size)
+
+
+def extremes(dataset: Dataset) -> tuple[float, float]:
+    """The smallest and the largest number that `standardize` makes of the training rows, without making them.
+
+    Args:
+      dataset: see `standardize`.
+
+    Returns:
+      both.
+    """
+    x = dataset.x_train
+    axes = 0 if by_feature(dataset) else tuple(range(x.ndim - (x.ndim == 4)))
+    mean, deviation = moments(dataset)
+    varies = ~_is_noise(dataset, mean, deviation) if dataset.scaling != "none" else np.ones((), bool)
+    ends = [(end.astype(np.float64) - mean) / np.where(varies, deviation, 1.0) for end in (x.min(axes), x.max(axes))]
+    low, high = (np.where(varies, end, 0.0) for end in ends)
+    if dataset.scaling == "clipped":
+        low, high = np.clip(low, -CLIP, CLIP), np.clip(high, -CLIP, CLIP)
+    return float(low.min()), float(high.max())
+
+
+def constant(dataset: Dataset) -> np.ndarray:
+    """What never varies in training, of the shape of `moments`: its deviation is 0, or the rounding of its values.
+
+    Args:
+      dataset: see `standardize`.
+
+    Returns:
+      booleans.
+    """
+    return _is_noise(dataset, *moments(dataset))
+
+
+def by_feature(dataset: Dataset) -> bool:
+    """Whether each feature has a mean of its own."""
+    return dataset.scaling in ("feature", "common") or (dataset.scaling == "clipped" and dataset.x_train.ndim == 2)
+
+
+def _is_noise(dataset: Dataset, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Integers have no rounding: a large one may vary by little."""
+    if dataset.scaling == "common":
+        deviation = dataset.x_train.std(axis=0, dtype=np.float64)
+    share = 1e-12 if dataset.x_train.dtype.kind in "biu" else NOISE
+    return np.asarray(deviation <= share * np.abs(mean))

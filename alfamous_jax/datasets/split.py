@@ -1,0 +1,49 @@
+"""A test set out of a file that has none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alfamous_jax.datasets.labels import listed
+
+SHARE = 0.2  # of each class that is tested
+
+
+def stratified(labels: np.ndarray, seed: int, names: Sequence[str] = ()) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Draws a fifth of each class for the test, at least one row where the class has two.
+
+    Args:
+      labels: [N], classes from 0.
+      seed: of the draw.
+      names: of the classes, for the sentences.
+
+    Returns:
+      whether a row is tested [N], and what was done in sentences.
+
+    Raises:
+      ValueError: no class has two rows.
+    """
+    rng, tested = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    alone = []
+    for k in np.unique(labels):
+        rows = np.flatnonzero(labels == k)
+        if len(rows) == 1:
+            alone.append(names[k] if names else str(k))
+        else:
+            tested[rng.permutation(rows)[: max(1, round(SHARE * len(rows)))]] = True
+    if not tested.any():
+        raise ValueError("no class has two rows, one to learn from and one to test")
+    notes = [
+        f"The file has no test rows: {SHARE:.0%} of each class, {tested.sum()} of {len(labels)} rows, were drawn for "
+        f"the test (split_seed {seed})."
+    ]
+    if alone:
+        notes.append(f"Classes with one row stay in training and are not tested: {listed(alone)}.")
+    return tested, tuple(notes)
+
+
+def last(num_rows: int, test_rows: int) -> np.ndarray:
+    """The last rows for the test [N]; ValueError unless both parts have one."""
+    if not 0 < test_rows < num_rows:
+        raise ValueError(f"test_rows must be between 1 and {num_rows - 1} for a file with x, y, got {test_rows}")
+    return np.arange(num_rows) >= num_rows - test_rows

@@ -1,0 +1,103 @@
+"""Inputs on one scale: by feature, by channel, cut; what never varies becomes 0, integers are the same numbers."""
+
+import numpy as np
+import pytest
+
+from alfamous_jax import datasets
+from alfamous_jax.datasets import scaling
+
+
+def test_standardize_uses_the_training_rows():
+    data = datasets.Dataset(np.array([[1, 5], [3, 5]]), np.zeros(2), np.array([[5, 6]]), np.zeros(1), 1)
+    train, test = datasets.standardize(data)
+    np.testing.assert_allclose(train, [[-1, 0], [1, 0]])
+    np.testing.assert_allclose(test, [[3, 0]])
+    assert train.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (3, 4, 2)], ids=["series", "grey", "colour"])
+def test_standardize_by_channel(shape):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, size=(2100, *shape)).astype(np.uint8)
+    data = datasets.Dataset(x, np.zeros(2100), x[:3], np.zeros(3), 1, scaling="channel")
+    train, test = datasets.standardize(data)
+    channels = np.float64(x).reshape(-1, shape[-1] if len(shape) == 3 else 1)
+    expected = (np.float64(x) - channels.mean(axis=0)) / channels.std(axis=0)
+    np.testing.assert_allclose(train, expected, atol=1e-5)
+    np.testing.assert_allclose(test, expected[:3], atol=1e-5)
+    mean, deviation = datasets.moments(data)
+    np.testing.assert_allclose(mean, channels.mean(axis=0).reshape(mean.shape))
+    np.testing.assert_allclose(deviation, channels.std(axis=0).reshape(mean.shape))
+
+
+def of(x_train, x_test, how):
+    x_train, x_test = np.asarray(x_train), np.asarray(x_test)
+    return datasets.Dataset(x_train, np.zeros(len(x_train)), x_test, np.zeros(len(x_test)), 2, how)
+
+
+@pytest.mark.parametrize("how", ["feature", "clipped"])
+def test_rounding_is_not_divided_by(how):
+    """The mean of eighty times .1 is not .1 in float64; the residue of 1e-17 once became a deviation of 1."""
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    x[:, 1] = 0.1
+    x[:, 2] = np.float32(0.3) + np.random.default_rng(1).normal(size=80) * 1e-8  # as a float32 constant comes back
+    test = x[:5].copy()
+    test[:, 1:] = 0.2
+    assert x[:, 1].std() > 0, "the case"
+    data = of(x, test, how)
+    for part in datasets.standardize(data):
+        assert (part[:, 1:] == 0).all() and np.abs(part[:, 0]).max() > 0.5
+    assert scaling.constant(data).tolist() == [False, True, True]
+
+
+def test_constant_images_become_0():
+    train, test = datasets.standardize(of(np.full((80, 4, 4), 0.1), np.full((5, 4, 4), 0.2), "channel"))
+    assert (train == 0).all() and (test == 0).all()
+
+
+def test_a_common_scale():
+    """Rows have squared length 1 on average; a constant feature is 0 whatever the others' scale."""
+    x = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 10.0, 0.0] + 0.1
+    train, test = datasets.standardize(of(x, x[:4] + [0, 0, 1], "common"))
+    np.testing.assert_allclose(np.mean(np.sum(train**2, axis=1)), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(train[:, 1].std() / train[:, 0].std(), x[:, 1].std() / x[:, 0].std(), rtol=1e-5)
+    assert (train[:, 2] == 0).all() and (test[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("how", scaling.SCALINGS)
+@pytest.mark.parametrize("shape", [(5,), (4, 4), (4, 4, 3)], ids=["table", "grey", "colour"])
+def test_extremes_are_those_of_the_scaled_rows(how, shape):
+    x = np.random.default_rng(0).normal(size=(300, *shape)) ** 3
+    data = of(x, x[:3], how)
+    train, _ = datasets.standardize(data)
+    np.testing.assert_allclose(scaling.extremes(data), [train.min(), train.max()], rtol=1e-5)
+
+
+def test_large_integers_may_vary_by_little():
+    """Seconds since 1970 within a minute."""
+    x = 1_700_000_000 + np.arange(60)[:, None]
+    train, _ = datasets.standardize(of(x, x[:2], "feature"))
+    np.testing.assert_allclose(train[:, 0], (np.arange(60) - 29.5) / np.std(np.arange(60)), atol=1e-3)
+
+
+def test_clipped_cuts_at_four_deviations():
+    x = np.zeros((100, 1))
+    x[0] = 1.0  # mean .01, deviation .0995: 9.95 deviations away
+    train, test = datasets.standardize(of(x, [[0.0], [-50.0]], "clipped"))
+    assert train[0, 0] == 4 and test[1, 0] == -4
+    np.testing.assert_allclose(train[1:, 0], -0.01 / np.sqrt(0.01 * 0.99), rtol=1e-5)
+    images = np.random.default_rng(0).normal(size=(50, 3, 3, 2))
+    np.testing.assert_array_equal(
+        datasets.standardize(of(images, images, "clipped"))[0],
+        np.clip(datasets.standardize(of(images, images, "channel"))[0], -4, 4),
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int32, np.float16, np.float64, bool])
+@pytest.mark.parametrize("how", scaling.SCALINGS)
+def test_numbers_of_any_type_are_the_same_numbers(dtype, how):
+    x = np.random.default_rng(0).integers(0, 2 if dtype is bool else 100, size=(40, 3)).astype(dtype)
+    train, test = datasets.standardize(of(x, x[:3], how))
+    expected = datasets.standardize(of(x.astype(np.float32), x[:3].astype(np.float32), how))
+    assert train.dtype == test.dtype == np.float32
+    np.testing.assert_allclose(train, expected[0], rtol=1e-6, atol=1e-6)
