@@ -24,7 +24,22 @@ from alfamous_jax.selection import (
 if TYPE_CHECKING:
     from alfamous_jax import datasets
     from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
-    from alfamous_jax.networks import augment, layers, linear, mlp, resnet, sngp, svm, tcn, train
+    from alfamous_jax.networks import (
+        augment,
+        choose_head,
+        evidence,
+        feature_maps,
+        layers,
+        linear,
+        map_head,
+        mapped,
+        mlp,
+        resnet,
+        sngp,
+        svm,
+        tcn,
+        train,
+    )
 
 __version__ = "0.1.0"
 
@@ -32,7 +47,9 @@ _LATER = {
     "datasets": __name__,
     **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
     **dict.fromkeys(
-        ("augment", "layers", "linear", "mlp", "resnet", "sngp", "svm", "tcn", "train"), f"{__name__}.networks"
+        ("augment", "choose_head", "evidence", "feature_maps", "layers", "linear", "map_head", "mapped", "mlp")
+        + ("resnet", "sngp", "svm", "tcn", "train"),
+        f"{__name__}.networks",
     ),
 }
 
@@ -43,15 +60,20 @@ __all__ = [
     "balance_lp",
     "batch_bald",
     "centroids",
+    "choose_head",
     "cross_validation",
     "cycle",
     "datasets",
     "diversity",
+    "evidence",
     "exported",
+    "feature_maps",
     "imbalance",
     "laplace",
     "layers",
     "linear",
+    "map_head",
+    "mapped",
     "metrics",
     "minority",
     "mlp",

@@ -50,8 +50,11 @@ class Strategy(NamedTuple):
         return ":" in self.base
 
     def program(self, scheme: str) -> "Strategy":
-        """The strategy that it shares compiled programs with: lam is an argument of these, so that its form is none."""
-        return self._replace(form="fbu" if self.updates else "", scheme=scheme)
+        """The strategy that it shares compiled programs with, as lam is an argument of these.
+
+        A plain form stands apart from the balanced one of its base: it needs no search for a batch.
+        """
+        return self._replace(form="fbu" if self.updates else self.form, scheme=scheme)
 
 
 def parse(name: str) -> Strategy:

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from documents import DOCS, blocks, read
+from documents import DOCS, read
 from scipy.stats import spearmanr
 
-from alfamous_jax import datasets, laplace, random_features
+from alfamous_jax import datasets, laplace, map_head, random_features
 
 pytestmark = pytest.mark.slow
 POOL = 400  # rows whose variances are compared
@@ -26,17 +26,10 @@ def full_variance(head, phi, pool):
     return np.stack([np.einsum("nd,de,ne->n", pool, cov[k, :, k, :], pool) for k in range(num_classes)], axis=1)
 
 
-def fit_head():
-    """The function of the page about own data."""
-    names = {"jax": jax, "jnp": jnp}
-    exec(next(block for block in blocks(DOCS / "own-data.md") if "def fit_head" in block), names)
-    return names["fit_head"]
-
-
-def measured(fit, phi, labels, num):
+def measured(phi, labels, num):
     """Shared over full variance, of the predicted class and of all classes, and the rank correlation of the former."""
     mask = jnp.arange(len(phi)) < num
-    head = fit(phi, labels, mask, 26)
+    head, _ = map_head.fit(phi, labels, mask, 26, 1.0)
     _, shared = laplace.predict(laplace.fit(head, phi, mask), phi[num : num + POOL])
     shared, exact, head = (np.asarray(x, np.float64) for x in (shared, phi, head))
     pool = exact[num : num + POOL]
@@ -59,6 +52,5 @@ def features():
 def test_the_table_of_the_guide():
     table = read(DOCS / "guide" / "cycle.md").split("rank correlation |\n")[1].split("\n\n")[0]
     told = np.array([re.findall(r"\| (\.\d+)", row) for row in table.splitlines()[1:]], float)
-    fit = fit_head()
-    found = np.array([measured(fit, *arrays, num) for arrays in features() for num in LABELS])
+    found = np.array([measured(*arrays, num) for arrays in features() for num in LABELS])
     np.testing.assert_allclose(told, found, atol=0.02, err_msg=str(found))

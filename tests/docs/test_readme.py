@@ -89,12 +89,14 @@ def test_own_data(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     reader = Reader(DOCS / "own-data.md").run(4)
     assert reader.labelled.sum() == 20
-    phi, labels, mask = np.asarray(reader.phi), reader.jnp.asarray(reader.truth), reader.jnp.arange(1000) < 200
-    other = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-8).fit(phi[:200], reader.truth[:200])
-    np.testing.assert_allclose(reader.fit_head(reader.phi, labels, mask, 4), other.coef_, atol=1e-3)
+    ridges, reader.names["ridges"] = reader.ridges, reader.jnp.array([0.1])
+    phi, posterior = reader.fit_head(reader.truth, np.arange(1000) < 200)
+    other = LogisticRegression(C=10.0, fit_intercept=False, tol=1e-8).fit(np.asarray(phi)[:200], reader.truth[:200])
+    assert np.mean(np.argmax(phi @ posterior.mean.T, axis=1) == other.predict(phi)) > 0.99
+    reader.names["ridges"] = ridges
     reader.run()
     assert reader.labelled.sum() == 80 and np.all(reader.answers[reader.labelled] == reader.truth[reader.labelled])
-    predicted = np.argmax(np.asarray(reader.phi @ reader.head.T), axis=1)
+    predicted = np.argmax(np.asarray(reader.phi @ reader.posterior.mean.T), axis=1)
     assert np.mean(predicted == reader.truth) > 0.8
     capsys.readouterr()
     reader.run()

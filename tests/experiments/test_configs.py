@@ -106,14 +106,17 @@ def test_augmented_images_have_one_scale():
 
 BAD_CONFIGS = {
     "unknown field": ({"lamda": 1.0}, "config.lamda: unknown field"),
-    "unknown strategy": ({"strategies": ("us", "galaxy")}, "config.strategies: 'galaxy' is not one of random, us"),
+    "unknown strategy": (
+        {"strategies": ("us", "galaxy")},
+        "config.strategies: 'galaxy' is not one of random, random-cb",
+    ),
     "no dropout": ({"strategies": ("bald-mc",)}, "config.dropout: 'bald-mc' needs a rate above 0"),
     "lam of its own": ({"lams": {"kcenter": 0.5}}, "config.lams: 'kcenter' is not a strategy that balances classes"),
     "lam without utility": (
         {"strategies": ("kcenter-cb",), "lam": "auto"},
         "config.lams: 'kcenter-cb' needs a number here, as config.lam is 'auto'",
     ),
-    "head": ({"head": "mlp"}, "config.head: expected 'sngp' or 'linear', got 'mlp'"),
+    "head": ({"head": "mlp"}, "config.head: expected 'sngp', 'linear' or 'map', got 'mlp'"),
     "unequal start": (
         {"balanced_initial": True, "initial": 30},
         "config.initial: 30 labels cannot be as many for each of 26 classes",
@@ -135,7 +138,7 @@ BAD_CONFIGS = {
     "zero in the grid": ({"lam_grid": (0.0, 0.1)}, "config.lam_grid: expected a tuple of different numbers above 0"),
     "minibatch": ({"strategies": ("us-fbu@3",)}, "config.strategies: 'us-fbu@3': 3 does not divide config.budget 4"),
     "minibatch without update": ({"strategies": ("us@2",)}, "config.strategies: 'us@2': only strategies with updates"),
-    "text for a number": ({"ridge": "one"}, "config.ridge: expected a finite number above 0, got 'one'"),
+    "text for a number": ({"ridge": "one"}, "config.ridge: expected a finite number above 0 or 'auto', got 'one'"),
     "no seeds": ({"seeds": 0}, "config.seeds: expected an integer of at least 1, got 0"),
     "optimizer": ({"optimizer": "lion"}, "config.optimizer: expected .sgd. or .adam., got 'lion'"),
     "budget": ({"budget": 5000}, "config.budget: 26 initial labels and 2 cycles of 5000 need 10026 rows, the smallest"),

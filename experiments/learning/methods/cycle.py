@@ -35,8 +35,9 @@ def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Sett
 
 
 def of_utility(utility: str | Utility, config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
-    """The settings of a strategy that ranks by some utility."""
-    minibatch = int(strategy.option or 1) if strategy.updates else config["budget"]
+    """The settings of a strategy that ranks by some utility; without balance and updates its rows are picked singly."""
+    one_by_one = strategy.updates or not strategy.balanced
+    minibatch = int(strategy.option or 1) if one_by_one else config["budget"]
     return Settings(utility, config["budget"], minibatch, strategy.updates, axis_name)
 
 
@@ -82,13 +83,9 @@ METHOD = Method(
     bayesian=lambda strategy: strategy.updates or strategy.base == "bald",
     reveals=lambda strategy: strategy.updates,
 )
-# Apart, as chance has no other form.
-RANDOM = Method(
-    bases={"random": "rows at random"},
-    pick=pick,
-    settings=settings,
-    chooses_lam=True,
-    narrow=True,
-    splits=True,
+# Apart, as it draws; an update alone would change none of its picks, so that there is no random-fbu.
+RANDOM = METHOD._replace(
+    bases={"random": "rows at random; its balanced forms weigh chance against the balance of the classes"},
+    forms=("", "cb", "alfamous"),
     draws="rows",
 )

@@ -48,13 +48,16 @@ def test_the_settled_config_reads_the_same_rows(tmp_path, y):
 
 def test_images_get_a_small_network(tmp_path):
     settled, notes = settle(written(tmp_path / "a.npz", np.arange(60) % 3, (8, 8, 3)))
-    assert settled["backbone"] == "resnet6" and any("8 x 8 x 3 are images" in note for note in notes)
+    assert (settled["backbone"], settled["head"]) == ("resnet6", "linear") and any(
+        "8 x 8 x 3 are images" in note for note in notes
+    )
 
 
 def test_a_number_stays(tmp_path):
-    config = written(tmp_path / "a.npz", np.arange(400) % 4) | {"budget": 7, "backbone": "mlp"}
+    config = written(tmp_path / "a.npz", np.arange(400) % 4) | {"budget": 7, "backbone": "mlp", "head": "sngp"}
     settled, notes = settle(config)
     assert (settled["initial"], settled["budget"], settled["cycles"], settled["backbone"]) == (8, 7, 8, "mlp")
+    assert settled["head"] == "sngp"
     assert not any(note.startswith("Network") for note in notes)
 
 

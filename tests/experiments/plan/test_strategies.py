@@ -41,8 +41,10 @@ def test_what_a_name_means_to_its_method():
         strategy = parse(name)
         return method_of(strategy).settings(CONFIG, strategy, None)
 
-    assert settings("us")[:4] == ("least_confidence", 8, 8, False)
-    assert settings("us-cb") == settings("us")
+    assert settings("us-cb")[:4] == ("least_confidence", 8, 8, False)
+    assert settings("us")[:4] == ("least_confidence", 8, 1, False), (
+        "without balance a batch is the best rows one by one"
+    )
     assert settings("bald-fbu")[:4] == ("bald", 8, 1, True)
     assert settings("margin-alfamous@4")[:4] == ("margin", 8, 4, True)
     assert (settings("umcs-marg").within, settings("umcs-marg").auxiliary) == ("uncertain", "margin")
@@ -59,7 +61,7 @@ def test_every_utility_comes_in_four_forms():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("us-alfamos", "'us-alfamos' is not one of random, us"),
+        ("us-alfamos", "'us-alfamos' is not one of random, random-cb"),
         ("us-cb@4", "'us-cb@4': only strategies with updates"),
         ("us-fbu@0", "'us-fbu@0': the minibatch after @ must be"),
         ("us-fbu@x", "'us-fbu@x': the minibatch after @ must be"),

@@ -8,9 +8,10 @@ def test_groups():
     seeds = range(2)
     config = {"strategies": ("us", "us-cb"), "scheme": "network"}
     assert groups(config, seeds, together=False) == [((parse(name), s),) for name in ("us", "us-cb") for s in seeds]
-    assert groups(config | {"strategies": ("us", "us-fbu", "us-cb")}, seeds, together=True) == [
-        tuple(lanes_of(("us", "us-cb"), seeds)),
-        tuple(lanes_of(("us-fbu",), seeds)),
+    assert groups(config | {"strategies": ("us", "us-fbu", "us-cb", "us-alfamous")}, seeds, together=True) == [
+        tuple(lanes_of(("us",), seeds)),
+        tuple(lanes_of(("us-fbu", "us-alfamous"), seeds)),
+        tuple(lanes_of(("us-cb",), seeds)),
     ]
 
 
