@@ -73,7 +73,10 @@ def get_base() -> ConfigDict:
     config.refit = False  # fit the last layer anew, exactly, once the network is trained
     config.ridge = FieldReference(1.0, field_type=object)  # of the posterior and of the exact fit, there also "auto"
     config.ridges = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # what "auto" chooses from, in falling order
-    config.criterion = "loo"  # by which "auto" and "map" choose: loss of a row left out; or "folds", or "evidence"
+    config.criterion = (
+        "auto"  # by which "auto" and "map" choose: "loo" (loss of a row left out), "folds" or "evidence";
+    )
+    # "auto" is "loo" for given rows, and "evidence" for a network, whose features have seen the labels
     config.source = ""  # a file of experiments.train_source: the backbone starts from it, SVMs see its features
     config.snapshots = 1  # of the source network, the last of its training, whose features are averaged
 

@@ -6,6 +6,7 @@
     (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          80 seconds
     paper   all nine strategies, 10 seeds: the LETTER column         10 minutes
     batch   us-alfamous asking for 1 to 32 rows at a time; 5 seeds   20 minutes
+    refit   the last layer fitted anew, exactly; 4 names, 10 seeds   20 minutes
     smoke   two strategies, 2 seeds, 3 cycles of 5 epochs            under a minute
 
 Choose a mode with --config=configs/letter.py:paper, override a field with --config.lam=0.5; --config.lam=auto
@@ -37,10 +38,15 @@ def get_config(mode: str = "") -> ConfigDict:
     config.weight_decay = 1e-3
     config.batch_size = 16
 
-    set_mode(config, mode, "batch")
+    set_mode(config, mode, "batch", "refit")
     if mode == "batch":
         config.strategies = ("us-cb", "us-fbu", *(f"us-alfamous@{size}" for size in (1, 2, 4, 8, 16, 32)))
         config.seeds = 5
+    elif mode == "refit":
+        config.strategies = ("random", "margin", "us-alfamous", "margin-alfamous")
+        config.seeds = 10
+        config.refit = True
+        config.ridge = "auto"
     elif mode == "smoke":
         config.seeds = 2
         config.cycles = 3

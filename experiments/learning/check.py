@@ -22,7 +22,7 @@ OWNED: tuple[Rule, ...] = (
     one_of("scaling", ("auto", *SCALINGS)),
     one_of("backbone", tuple(problem.BACKBONES), dotted=True),
     one_of("head", problem.HEADS),
-    one_of("criterion", CRITERIA),
+    one_of("criterion", ("auto", *CRITERIA)),
     one_of("augment", AUGMENTATIONS),
     one_of("profile", PROFILES),
     one_of("pool_dtype", ("float32", "bfloat16")),

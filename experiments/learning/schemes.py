@@ -106,8 +106,10 @@ def _map_head(config: FrozenConfigDict) -> Scheme:
 def _choose(
     config: FrozenConfigDict, key: jax.Array, phi: jax.Array, labels: jax.Array, mask: jax.Array
 ) -> choose_head.Choice:
-    ridges = jnp.asarray(ridges_of(config), jnp.float32)
-    return choose_head.choose(key, phi, labels, mask, config.num_classes, ridges, criterion=config.criterion)
+    ridges, criterion = jnp.asarray(ridges_of(config), jnp.float32), config.criterion
+    if criterion == "auto":
+        criterion = "loo" if config.head == "map" else "evidence"
+    return choose_head.choose(key, phi, labels, mask, config.num_classes, ridges, criterion=criterion)
 
 
 def _said(loss: jax.Array, converged: jax.Array | bool = True) -> Learned:

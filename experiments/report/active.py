@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.published import alfamous
-from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, rare, summary, sweeps
+from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, heads, rare, summary, sweeps
 from experiments.report.class_counts import class_counts
 from experiments.report.curves import learning_curves
 from experiments.report.markdown import (
@@ -52,6 +52,7 @@ def write_sections(run: Run) -> list[Part]:
         f"![Labels of each class at the end]({CLASSES})" * has_classes,
         f"*Labels of each class at cycle {last}, mean over the seeds that got there.*" * has_classes,
         *([] if beside_paper else by_class.write_sections(run)),
+        *heads.write_sections(run),
         "## Labels needed\n\nLabels at the first cycle that reaches a macro F1, where every seed does.",
         _labels_needed(run),
         "## Paired comparisons\n\nFirst minus second, seed by seed; two-sided p, not corrected for their number.",

@@ -16,7 +16,7 @@ from experiments.store import files
 
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
 BATCHES = ("ed_diversity", "kl_diversity")
-NUMBERS = (*SCORES, *BATCHES, "lam")
+NUMBERS = (*SCORES, *BATCHES, "lam", "train_accuracy", "ridge")
 REQUIRED = {"strategy": str, "seed": int, "cycle": int, "num_labelled": int}
 FAMILIES = ("random", "us", "bald")  # first in the order of the paper's tables
 
@@ -30,6 +30,8 @@ class Lanes(NamedTuple):
     counts: np.ndarray  # [S, C, K], labels of each class, NaN where not recorded
     recall: np.ndarray  # [S, C, K], NaN where null or not recorded
     schemes: np.ndarray  # [S, C], how the lane learned, "" where not recorded
+    maps: np.ndarray  # [S, C], the feature map that was chosen, "" where none was
+    failed: np.ndarray  # [S, C], whether a fit said that it did not converge
     lam_curves: dict[int, dict[str, list[float]]]  # by seed: what config.lam = "auto" saw at cycle 0
 
     @property
@@ -174,7 +176,8 @@ def _lanes(strategy: Strategy, records: Sequence[Mapping[str, Any]], cycles: int
     shape = len(seeds), cycles
     metrics = {name: np.full(shape, np.nan) for name in (*NUMBERS, "num_labelled")}
     counts, recall = (np.full((*shape, classes), np.nan) for _ in range(2))
-    schemes = np.full(shape, "", dtype=object)
+    schemes, maps = (np.full(shape, "", dtype=object) for _ in range(2))
+    failed = np.zeros(shape, bool)
     lam_curves = {}
     for record in records:
         at = row[record["seed"]], record["cycle"]
@@ -184,10 +187,13 @@ def _lanes(strategy: Strategy, records: Sequence[Mapping[str, Any]], cycles: int
         for name, array in (("counts", counts), ("recall", recall)):
             if record.get(name):
                 array[at] = [np.nan if x is None else x for x in record[name]]
-        schemes[at] = record.get("scheme", "")
+        schemes[at], maps[at] = record.get("scheme", ""), record.get("map", "")
+        failed[at] = record.get("converged") is False
         if record.get("lam_curve") and record["cycle"] == 0:
             lam_curves[record["seed"]] = record["lam_curve"]
-    return Lanes(strategy, tuple(seeds), metrics | _of_counts(counts), counts, recall, schemes, lam_curves)
+    return Lanes(
+        strategy, tuple(seeds), metrics | _of_counts(counts), counts, recall, schemes, maps, failed, lam_curves
+    )
 
 
 def _of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -200,7 +206,7 @@ def _of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _cut(own: Lanes, cycles: int) -> Lanes:
-    arrays = {name: getattr(own, name)[:, :cycles] for name in ("counts", "recall", "schemes")}
+    arrays = {name: getattr(own, name)[:, :cycles] for name in ("counts", "recall", "schemes", "maps", "failed")}
     return own._replace(metrics={name: values[:, :cycles] for name, values in own.metrics.items()}, **arrays)
 
 
