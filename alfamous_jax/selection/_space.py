@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, numerics
+from alfamous_jax.core import collectives, convert
 from alfamous_jax.core.numerics import dot
 
 BLOCK = 128  # labelled rows that the pool is compared with at a time
@@ -33,7 +33,7 @@ def space_of(features: jax.Array, axis_name: str | None = None, counted: jax.Arr
     Returns:
       the space.
     """
-    features = numerics.as_float(features)
+    features = convert.as_float(features)
     finite = jnp.isfinite(dot(features, jnp.ones(features.shape[1], features.dtype)))
     counted = finite if counted is None else finite & counted
     total = dot(counted.astype(features.dtype), features)

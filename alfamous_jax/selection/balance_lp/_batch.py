@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance
 from alfamous_jax.selection.balance_lp import _certificate, _local_search, _pool
@@ -115,6 +115,7 @@ def choose_lambda(
       (1.0, [2.0, 2.0, 0.0, 0.0])
     """
     contract.refuse_negative_lam(grid)
+    utility, probs, demand = convert.in_common(utility, probs, demand)
     lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)
     select = partial(select_batch, utility, probs, demand, available=available, budget=budget)
     batches = jax.vmap(lambda lam: select(lam))(lams)

@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract, numerics
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _greedy, _space, balance
 
@@ -66,9 +66,11 @@ def k_center(
 def _k_center(
     features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int, axis_name: str | None
 ) -> Selection:
-    features = numerics.as_float(features)
+    features = convert.as_float(features)
     zeros = jnp.zeros((features.shape[0], 1), features.dtype)
-    selection, known, last = _cover(zeros, zeros[0], 0.0, features, labelled, available, budget, axis_name)
+    selection, known, last = _cover(
+        zeros, jnp.zeros(1, features.dtype), 0.0, features, labelled, available, budget, axis_name
+    )
     # The picks and the row that is left: no b centres are nearer to all of these than half of what keeps them apart.
     squares, rounding = _space.apart(features, jnp.append(selection.indices, last), known, axis_name)
     radius = jnp.where(last >= 0, jnp.sqrt(squares[-1]), 0.0)
@@ -135,7 +137,9 @@ def _cover(
     some = collectives.psum(jnp.sum(labelled), axis_name) > 0
     space = _space.space_of(features, axis_name, available | some)
     features = space.features
+    probs, demand, lam = convert.in_common(probs, demand, lam)
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
+    valid &= jnp.isfinite(lam + jnp.sum(demand))
 
     def score(carry: Carry) -> jax.Array:
         nearest, residual = carry
