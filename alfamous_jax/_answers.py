@@ -23,6 +23,25 @@ def usable(indices: jax.Array, answers: jax.Array, num_classes: int) -> jax.Arra
     return (indices >= 0) & (answers >= 0) & (answers < num_classes)
 
 
+def known(available: jax.Array, indices: jax.Array, rows: jax.Array, axis_name: str | None) -> jax.Array:
+    """Which of the rows named can have been asked for: there, available, finite, and not named before.
+
+    Args:
+      available: rows that may be queried [N].
+      indices: rows named [n]; -1 is padding, and no row.
+      rows: their features [n, D].
+      axis_name: inside `shard_map`, the mesh axis that the rows of the pool are split over.
+
+    Returns:
+      mask [n].
+    """
+    there = (indices >= 0) & (indices < collectives.num_rows(available.shape[0], axis_name))
+    order = jnp.argsort(indices, stable=True)
+    first = jnp.zeros_like(there).at[order].set(jnp.diff(indices[order], prepend=-2) != 0)
+    open_to = collectives.take(available.astype(jnp.int32), indices, axis_name) > 0
+    return there & first & open_to & jnp.all(jnp.isfinite(rows), axis=-1)
+
+
 def take_down(
     available: jax.Array,
     counts: jax.Array,

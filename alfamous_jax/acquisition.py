@@ -39,16 +39,18 @@ def margin(probs: jax.Array) -> jax.Array:
     """Minus the gap between the two most probable classes (minority-class AL, Eq. 1, negated).
 
     Args:
-      probs: class probabilities [..., K], K >= 2.
+      probs: class probabilities [..., K].
 
     Returns:
-      utility [...] in [-1, 0].
+      utility [...] in [-1, 0]; with one class alone the gap is that to 0.
 
     Examples:
       >>> from alfamous_jax import acquisition
       >>> acquisition.margin(jnp.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])).tolist()
       [-0.25, -1.0]
     """
+    if probs.shape[-1] == 1:
+        return -probs[..., 0]
     top2, _ = jax.lax.top_k(probs, 2)
     return top2[..., 1] - top2[..., 0]
 
@@ -116,7 +118,7 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
     expansions to second order in variance_n, continued as Pade forms.
 
     Args:
-      logits: mean logits [N, K], K >= 2; one that is more than 27 below the row's largest counts as 27 below.
+      logits: mean logits [N, K]; one that is more than 27 below the row's largest counts as 27 below.
       variance: logit variances [N]; above 16 they count as 16.
 
     Returns:
@@ -132,6 +134,8 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
       [0.0, 0.15, 0.0]
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
+    if logits.shape[-1] == 1:
+        return jnp.zeros_like(variance)
     information: jax.Array = jax.lax.platform_dependent(logits, variance, cpu=_bald_in_blocks, default=_bald_of_rows)
     return information
 

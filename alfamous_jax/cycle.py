@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from alfamous_jax import _answers, _factored, laplace, updates, utilities
 from alfamous_jax._factored import Factors
-from alfamous_jax.core import collectives
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.selection import balance, balance_lp
 from alfamous_jax.utilities import Utility
@@ -83,6 +83,7 @@ def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax
     """
     chex.assert_equal_shape_prefix([phi, available], 1)
     chex.assert_shape(counts, (posterior.mean.shape[0],))
+    counts = convert.as_counts(counts)
     logits, variance = laplace.predict(posterior, phi)
     return PoolState(posterior, logits, variance, available, counts)
 
@@ -137,6 +138,7 @@ def query(
       >>> indices.tolist(), info.num_selected.item()  # row 2 is more likely of the class that is short
       ([2], 1)
     """
+    contract.check_pool(state.available.shape[0])
     worth, probs = score(state, key, utility, axis_name)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
@@ -161,13 +163,17 @@ def update(
     Args:
       state: the state the rows were queried from.
       phi: pool features [N, D].
-      indices: the rows [n]; -1 is padding.
-      labels: their classes [n]; a label outside 0..K-1 says that the row was skipped: it leaves the
-        pool and changes nothing else.
+      indices: the rows [n]; -1 is padding. A row that is not in the pool, not available (any more), named before in
+        `indices` or not finite changes nothing; `num_invalid` counts them.
+      labels: their classes [n], integers of any width; a label outside 0..K-1 says that the row was skipped: it leaves
+        the pool and changes nothing else.
       axis_name: see `query`; indices and labels are the same on every device.
 
     Returns:
       the state for the next query.
+
+    Raises:
+      ValueError: indices and labels that differ in length, labels that are not whole numbers.
 
     Examples:
       >>> from alfamous_jax import cycle, laplace
@@ -177,13 +183,40 @@ def update(
       >>> state.counts.tolist(), state.available.tolist()
       ([1, 1], [False, False, True])
     """
-    usable = _answers.usable(indices, labels, state.counts.shape[0])
+    labels, indices = convert.as_labels(labels), convert.as_labels(indices, "indices")
+    if indices.shape != labels.shape or indices.ndim != 1:
+        raise ValueError(f"indices and labels must be [n], one label a row, got {indices.shape} and {labels.shape}")
     rows = collectives.take(phi, indices, axis_name).astype(state.posterior.cov.dtype)
+    indices = jnp.where(_answers.known(state.available, indices, rows, axis_name), indices, -1)
+    usable = _answers.usable(indices, labels, state.counts.shape[0])
     rows = jnp.where(usable[:, None], rows, 0.0)
     posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
     logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
     changed = _answers.take_down(state.available, state.counts, indices, labels, axis_name)
     return PoolState(posterior, logits, variance, *changed)
+
+
+@partial(jax.jit, static_argnames="axis_name")
+def num_invalid(state: PoolState, phi: jax.Array, indices: jax.Array, axis_name: str | None = None) -> jax.Array:
+    """How many rows an `update` of this state would pass over, padding aside: the host's cue to raise.
+
+    Args:
+      state, phi, indices, axis_name: see `update`.
+
+    Returns:
+      number [].
+
+    Examples:
+      >>> from alfamous_jax import cycle, laplace
+      >>> phi, posterior = jnp.eye(3), laplace.fit(jnp.zeros((2, 3)), jnp.eye(3), jnp.array([True, False, False]))
+      >>> state = cycle.init(posterior, phi, jnp.array([False, True, True]), jnp.array([1, 0]))
+      >>> rows = jnp.array([1, 1, 0, 7, -1])  # the second is named before, 0 is not available, 7 not in the pool
+      >>> cycle.num_invalid(state, phi, rows).item()
+      3
+    """
+    indices = convert.as_labels(indices, "indices")
+    rows = collectives.take(phi, indices, axis_name)
+    return jnp.sum((indices != -1) & ~_answers.known(state.available, indices, rows, axis_name))
 
 
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
@@ -275,6 +308,7 @@ def acquire(
     if minibatch < 1 or budget < 1 or budget % minibatch:
         raise ValueError(f"budget must be a positive multiple of minibatch, got {budget} and {minibatch}")
     chex.assert_equal_shape_prefix([phi, labels, state.available], 1)
+    labels = convert.as_labels(labels)
     base, num_classes = state.posterior.cov, state.counts.shape[0]
     ask = partial(query, utility=utility, lam=lam, num=minibatch, axis_name=axis_name)
 

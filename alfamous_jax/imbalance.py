@@ -4,6 +4,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core import convert
+
 
 def step_profile(counts: jax.Array, minority: jax.Array, ratio: float) -> jax.Array:
     """Minority classes keep a fraction of their rows, the others all (AL-FaMoUS section 4.1.1).
@@ -126,7 +128,7 @@ def subsample(key: jax.Array, labels: jax.Array, target_counts: jax.Array) -> ja
       mask of the rows kept [N].
     """
     chex.assert_rank([labels, target_counts], 1)
-    num_rows = labels.shape[0]
+    labels, num_rows = convert.as_labels(labels), labels.shape[0]
     order = jax.random.permutation(key, num_rows)
     shuffled = labels[order]
     by_class = jnp.argsort(shuffled, stable=True)

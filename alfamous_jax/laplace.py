@@ -11,7 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives
+from alfamous_jax.core import collectives, convert
 from alfamous_jax.core.numerics import HIGHEST
 
 MEAN_FIELD_FACTOR = jnp.pi / 8
@@ -72,6 +72,7 @@ def fit(
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
     chex.assert_equal_shape_suffix([mean, phi], 1)
+    mean, phi = convert.in_common(mean, phi)
     logits = jnp.dot(phi, mean.T, precision=HIGHEST)
     weight = jnp.where(mask, curvature(logits), 0.0)
     scaled = jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None]

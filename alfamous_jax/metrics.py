@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import rel_entr
 
+from alfamous_jax.core import convert
+
 
 def accuracy(labels: jax.Array, predictions: jax.Array) -> jax.Array:
     """Share of rows predicted right.
@@ -24,7 +26,7 @@ def accuracy(labels: jax.Array, predictions: jax.Array) -> jax.Array:
       >>> metrics.accuracy(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2])).item()
       0.75
     """
-    chex.assert_equal_shape([labels, predictions])
+    labels, predictions = _classes(labels, predictions)
     return jnp.mean(labels == predictions)
 
 
@@ -44,7 +46,7 @@ def recall(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax.A
       >>> metrics.recall(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2]), 3).tolist()
       [0.5, 1.0, 1.0]
     """
-    chex.assert_equal_shape([labels, predictions])
+    labels, predictions = _classes(labels, predictions)
     truth = jax.nn.one_hot(labels, num_classes)
     return jnp.sum(truth * (labels == predictions)[:, None], axis=0) / jnp.sum(truth, axis=0)
 
@@ -65,7 +67,7 @@ def macro_f1(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax
       >>> round(metrics.macro_f1(jnp.array([0, 0, 1, 2]), jnp.array([0, 1, 1, 2]), 3).item(), 3)  # (2/3 + 2/3 + 1) / 3
       0.778
     """
-    chex.assert_equal_shape([labels, predictions])
+    labels, predictions = _classes(labels, predictions)
     truth = jax.nn.one_hot(labels, num_classes)
     predicted = jax.nn.one_hot(predictions, num_classes)
     hits = jnp.sum(truth * predicted, axis=0)
@@ -222,3 +224,8 @@ def g_al(accuracy: jax.Array, full: jax.Array) -> jax.Array:
       -1.5
     """
     return jnp.mean((accuracy - full) / (100.0 - full))
+
+
+def _classes(labels: jax.Array, predictions: jax.Array) -> tuple[jax.Array, jax.Array]:
+    chex.assert_equal_shape([labels, predictions])
+    return convert.as_labels(labels), convert.as_labels(predictions, "predictions")

@@ -12,6 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.laplace import Posterior, curvature, pool_dot
 
@@ -55,7 +56,7 @@ def gain(
     chex.assert_rank([mean, column, phi, label], [2, 1, 1, 0])
     spread = jnp.dot(phi, column, precision=HIGHEST)
     logits = jnp.dot(mean, phi, precision=HIGHEST)
-    target = jax.nn.one_hot(label, mean.shape[0], dtype=mean.dtype)
+    target = jax.nn.one_hot(convert.as_labels(label, "label"), mean.shape[0], dtype=mean.dtype)
     step, precision = jnp.zeros_like(logits), jnp.zeros_like(spread)
     for _ in range(repeats):
         residual = target - jax.nn.softmax(logits)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from alfamous_jax.autoencoders import stage_vae, vae
 from alfamous_jax.autoencoders.stage_vae import BLOCK, WIDTH, Models, StageVAE
+from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.networks import train
 
@@ -108,7 +109,7 @@ def class_rates(votes: jax.Array, labels: jax.Array, labelled: jax.Array) -> Rat
     """
     votes = jnp.where(labelled[:, None], votes, 0)
     given = jnp.sum(votes, axis=0)
-    right = jnp.sum(jnp.where(jax.nn.one_hot(labels, votes.shape[1], dtype=bool), votes, 0), axis=0)
+    right = jnp.sum(jnp.where(jax.nn.one_hot(convert.as_labels(labels), votes.shape[1], dtype=bool), votes, 0), axis=0)
     return Rates(right / jnp.maximum(given, 1), given / jnp.maximum(jnp.sum(given), 1))
 
 

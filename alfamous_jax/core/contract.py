@@ -34,6 +34,7 @@ def check_shapes(utility: jax.Array, probs: jax.Array, demand: jax.Array, availa
     chex.assert_equal_shape_prefix([utility, probs, available], 1)
     chex.assert_shape(demand, (probs.shape[1],))
     check_budget(budget)
+    check_pool(utility.shape[0])
 
 
 def refuse_negative(selection: Selection, probs: jax.Array, lam: jax.Array | float, available: jax.Array) -> None:
@@ -51,6 +52,12 @@ def refuse_negative_lam(lam: jax.Array | float) -> None:
     """Raises a ValueError for a negative lam that is known, outside a trace."""
     if not isinstance(lam, jax.core.Tracer) and np.any(np.asarray(lam) < 0):
         raise ValueError(f"lam must be at least 0, got {lam}")
+
+
+def check_pool(num_rows: int) -> None:
+    """Refuses a pool that never had a row; one whose rows are all taken is fine."""
+    if isinstance(num_rows, int) and num_rows == 0:
+        raise ValueError("the pool has no rows, N = 0")
 
 
 def check_budget(budget: int) -> None:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from alfamous_jax.core import convert
+
 Fit = Callable[[jax.Array, jax.Array, jax.Array], Any]
 Predict = Callable[[Any], jax.Array]
 
@@ -27,7 +29,7 @@ def stratified_folds(key: jax.Array, labels: jax.Array, count: jax.Array, num_fo
     if num_folds < 2:
         raise ValueError(f"num_folds must be at least 2, got {num_folds}")
     chex.assert_rank([labels, count], [1, 0])
-    size = labels.shape[0]
+    labels, size = convert.as_labels(labels), labels.shape[0]
     real = jnp.arange(size) < count
     shuffled = jnp.argsort(jax.random.uniform(key, (size,)))
     by_class = shuffled[jnp.argsort(jnp.where(real, labels, np.iinfo(np.int32).max)[shuffled], stable=True)]

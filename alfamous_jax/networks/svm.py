@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from alfamous_jax import imbalance
+from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import HIGHEST
 
 TOLERANCE = 1e-5  # of a fit, the largest entry of each class's gradient over that at the start
@@ -82,8 +83,10 @@ def fit(
       the hyperplanes, and how the fit ended. A class without labels is never decided for.
     """
     chex.assert_rank([features, labels, mask], [2, 1, 1])
+    features, labels = convert.as_float(features), convert.as_labels(labels)
     counts = jnp.sum(jax.nn.one_hot(labels, num_classes) * mask[:, None], axis=0)
     weight = jnp.where(mask, imbalance.class_weights(counts)[labels] if balanced else 1.0, 0.0)
+    weight = weight.astype(features.dtype)
     rows = jnp.where(mask[:, None], features, 0.0)
 
     def total(svm: SVM) -> jax.Array:

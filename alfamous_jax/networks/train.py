@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from alfamous_jax import metrics
+from alfamous_jax.core import convert
 
 CHUNK = 256  # rows whose activations are held at a time
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
@@ -108,7 +109,7 @@ def fit(
         raise ValueError(f"num_snapshots must divide the {epochs} epochs, got {num_snapshots}")
     constants = {name: tree for name, tree in variables.items() if name == "random_features"}
     moving = {name: tree for name, tree in variables.items() if name not in ("params", "random_features")}
-    rows, targets = inputs[indices], labels[indices]
+    rows, targets = inputs[indices], convert.as_labels(labels)[indices]
     slots = -(-indices.shape[0] // batch_size) * batch_size
     steps_per_epoch = -(-count // batch_size)
 

@@ -14,6 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core import convert
 from alfamous_jax.core.contract import Selection, check_budget, check_shapes, refuse_negative, refuse_negative_lam
 from alfamous_jax.selection import _greedy
 
@@ -180,7 +181,10 @@ def _select_pseudo_label(
     num_classes: int,
 ) -> Selection:
     size = utility.shape[0]
-    valid = available & jnp.isfinite(utility) & (predicted >= 0) & (predicted < num_classes)
+    utility, demand, lam = convert.in_common(utility, demand, lam)
+    predicted = convert.as_labels(predicted, "predicted")
+    finite = jnp.isfinite(utility) & jnp.isfinite(lam + jnp.sum(demand))
+    valid = available & finite & (predicted >= 0) & (predicted < num_classes)
     key = jnp.where(valid, predicted, num_classes)
     key, _, rows = jax.lax.sort((key, -utility, jnp.arange(size)), num_keys=2, is_stable=True)
     place = jnp.arange(size) - jnp.searchsorted(key, key)  # how many of its class come before a row
@@ -190,7 +194,8 @@ def _select_pseudo_label(
     gains, indices = jax.lax.top_k(jnp.zeros_like(utility).at[rows].set(gains), min(budget, size))
     indices = jnp.pad(jnp.where(gains > -jnp.inf, indices, -1), (0, max(budget - size, 0)), constant_values=-1)
     picked = indices >= 0
-    counts = jnp.zeros(num_classes + 1).at[jnp.where(picked, predicted[indices], num_classes)].add(1)[:num_classes]
+    given = jnp.where(picked, predicted[indices], num_classes)
+    counts = jnp.zeros(num_classes + 1, utility.dtype).at[given].add(1)[:num_classes]
     gained = jnp.sum(jnp.where(picked, utility[indices], 0.0))
     value = -gained + lam * jnp.sum(jnp.abs(demand - counts))
     size_of_terms = jnp.sum(jnp.where(picked, jnp.abs(utility[indices]), 0.0)) + lam * jnp.sum(demand + counts)
@@ -255,6 +260,7 @@ def _select_greedy(
     available: jax.Array,
     budget: int,
 ) -> Selection:
+    utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
     valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0)
     _, indices = _greedy.lazy_greedy(
         demand,

@@ -6,7 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy, _space
@@ -59,7 +59,8 @@ def select(
     contract.check_budget(budget)
     chex.assert_rank([features, labels, labelled, available], [2, 1, 1, 1])
     chex.assert_equal_shape_prefix([features, labels, labelled, available], 1)
-    space = _space.space_of(features)
+    labels, space = convert.as_labels(labels), _space.space_of(features)
+    features = space.features
     finite = jnp.isfinite(space.squares)
     valid = available & finite & (True if utility is None else jnp.isfinite(utility))
     known = labelled & finite
@@ -85,9 +86,12 @@ def select(
 
     def update(carry: Carry, index: jax.Array) -> Carry:
         left, sums, counts, to_centroids, nearest = carry
-        label, row = labels[index], features[index]
-        sums, counts = sums.at[label].add(row), counts.at[label].add(1.0)
-        moved = _space.squares_to(space, jnp.stack([sums[label] / counts[label], row]))
+        row = features[index]
+        answered = (labels[index] >= 0) & (labels[index] < num_classes)
+        label = jnp.where(answered, labels[index], 0)  # a row without an answer moves no centroid
+        sums = sums.at[label].add(jnp.where(answered, row, 0.0))
+        counts = counts.at[label].add(answered.astype(counts.dtype))
+        moved = _space.squares_to(space, jnp.stack([sums[label] / jnp.maximum(counts[label], 1.0), row]))
         to_centroids = to_centroids.at[:, label].set(moved[:, 0])
         return left.at[index].set(False), sums, counts, to_centroids, jnp.minimum(nearest, moved[:, 1])
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax import acquisition
-from alfamous_jax.core import contract
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _greedy, _space, balance
 
@@ -79,7 +79,8 @@ def select(
         )
     contract.check_shapes(features[:, 0], probs, counts, available, budget)
     chex.assert_equal_shape([labels, labelled, available])
-    space = _space.space_of(features)
+    labels, space = convert.as_labels(labels), _space.space_of(features)
+    features = space.features
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs), axis=-1)
     predicted, margin = jnp.argmax(probs, axis=-1), acquisition.margin(probs)
     rest = margin if auxiliary == "margin" else jax.random.uniform(key, margin.shape, margin.dtype)

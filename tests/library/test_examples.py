@@ -22,7 +22,7 @@ def functions(module):
 
 def test_functions_are_found():
     assert {name for name, _ in functions(balance_lp)} == {"choose_lambda", "select_batch", "solve_dual"}
-    assert {name for name, _ in functions(cycle)} == {"acquire", "init", "query", "run", "score", "update"}
+    assert {name for name, _ in functions(cycle)} == {"acquire", "init", "num_invalid", "query", "run", "score", "update"}
 
 
 @pytest.mark.parametrize("module", FRONT, ids=lambda module: module.__name__)

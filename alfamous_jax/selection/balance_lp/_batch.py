@@ -11,10 +11,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance
-from alfamous_jax.selection.balance_lp import _local_search, _pool
+from alfamous_jax.selection.balance_lp import _certificate, _local_search, _pool
 from alfamous_jax.selection.balance_lp._pool import Pool
 from alfamous_jax.selection.balance_lp._relaxation import Look, slack, solve
 
@@ -62,7 +62,8 @@ def select_batch(
 
     Returns:
       the selection, best score first; ties go to the lowest index. `objective - bound` is the certified gap.
-      The bound allows for its own rounding: one unit in the last place of sum |nu demand| and of b scores.
+      The bound holds in exact arithmetic for the numbers given, its own rounding included, and is never above the
+      objective returned, which is rounded as any sum in its dtype.
 
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
@@ -114,6 +115,7 @@ def choose_lambda(
       (1.0, [2.0, 2.0, 0.0, 0.0])
     """
     contract.refuse_negative_lam(grid)
+    utility, probs, demand = convert.in_common(utility, probs, demand)
     lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)
     select = partial(select_batch, utility, probs, demand, available=available, budget=budget)
     batches = jax.vmap(lambda lam: select(lam))(lams)
@@ -157,11 +159,11 @@ def _select_batch(
     values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
     rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
     best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
-    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
+    _, below = _certificate.below(pool, look.nu, look.scores, look.rows, budget, axis_name)
     return Selection(
         indices=batches[best],
         objective=values[best],
-        bound=jnp.where(few, values[best] - rounding, bound),
+        bound=jnp.fmin(below, values[best]),
         num_selected=jnp.sum(batches[best] >= 0),
         num_invalid=collectives.psum(jnp.sum(available & ~pool.valid), axis_name),
     )

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core import convert
 from alfamous_jax.core.collectives import first_row, gather, pmax, psum
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
@@ -31,15 +32,20 @@ def prepare(
     available: jax.Array,
     axis_name: str | None,
 ) -> Pool:
-    """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P."""
+    """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P.
+
+    Nothing can be chosen where lam or the demand is not finite.
+    """
+    utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
     sums = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
-    valid = available & jnp.isfinite(utility + sums) & (jnp.min(probs, axis=1) >= 0)
+    finite = jnp.isfinite(utility + sums) & jnp.isfinite(lam + jnp.sum(demand))
+    valid = available & finite & (jnp.min(probs, axis=1) >= 0)
     utility = jnp.where(valid, utility, 0.0)
     count = jnp.maximum(psum(jnp.sum(valid), axis_name), 1)
     mean = psum(two_stage_sum(utility), axis_name) / count
     variance = psum(two_stage_sum(jnp.where(valid, (utility - mean) ** 2, 0.0)), axis_name) / count
     largest, widest = pmax((jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))), axis_name)
-    return Pool(utility, probs, valid, demand, jnp.asarray(lam, utility.dtype), largest, widest, jnp.sqrt(variance))
+    return Pool(utility, probs, valid, demand, lam, largest, widest, jnp.sqrt(variance))
 
 
 def totals(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from alfamous_jax.core import collectives, contract
 from alfamous_jax.core.numerics import dot
-from alfamous_jax.selection.balance_lp import _dual, _pool
+from alfamous_jax.selection.balance_lp import _certificate, _dual, _pool
 from alfamous_jax.selection.balance_lp._dual import Window
 from alfamous_jax.selection.balance_lp._pool import Pool
 
@@ -94,8 +94,10 @@ def _solve_dual(
     axis_name: str | None,
 ) -> Dual:
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
-    look, bound, count = solve(pool, budget, tolerance, max_iterations, axis_name)
-    return Dual(look.nu, bound, count)
+    look, _, count = solve(pool, budget, tolerance, max_iterations, axis_name)
+    nu, bound = _certificate.below(pool, look.nu, look.scores, look.rows, budget, axis_name)
+    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
+    return Dual(nu, jnp.where(few, -jnp.inf, bound), count)
 
 
 def solve(
@@ -108,7 +110,7 @@ def solve(
       budget, tolerance, max_iterations, axis_name: see `solve_dual`.
 
     Returns:
-      the best look, the bound [], the number of windows [].
+      the best look, about the bound [] (`_certificate` says what holds to the last digit), the number of windows [].
     """
     lam, eps, dtype = pool.lam, jnp.finfo(pool.utility.dtype).eps, pool.utility.dtype
     spread = pool.spread + 0.1 * lam * pool.row_scale + 1e-6
@@ -182,7 +184,7 @@ def _look(pool: Pool, nu: jax.Array, budget: int, axis_name: str | None) -> Look
 
 
 def slack(pool: Pool, nu: jax.Array, budget: int) -> jax.Array:
-    """Rounding in D(nu): one unit in the last place of every product and score in it."""
+    """How far off D(nu) may be for the search to call it reached: a unit in the last place of all its terms."""
     demand = jnp.sum(jnp.abs(nu * pool.demand))
     scores = pool.utility_scale + jnp.max(jnp.abs(nu)) * pool.row_scale
     return jnp.finfo(pool.utility.dtype).eps * (demand + budget * scores)

@@ -11,7 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy, _space
@@ -57,7 +57,8 @@ def badge(
       [3]
     """
     chex.assert_rank([probs, features], 2)
-    contract.check_shapes(features[:, 0], probs, probs[0], available, budget)
+    contract.check_shapes(features[:, 0], probs, jnp.zeros(probs.shape[1]), available, budget)
+    probs, features = convert.in_common(probs, features)
     errors = jax.nn.one_hot(jnp.argmax(probs, axis=-1), probs.shape[1], dtype=probs.dtype) - probs
     lengths = jnp.sum(errors**2, axis=-1) * jnp.sum(features**2, axis=-1)
     valid = available & jnp.isfinite(lengths)

@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _greedy, _space, balance
 
@@ -31,20 +31,22 @@ def k_center(
 ) -> Selection:
     """Repeats: the available row that is farthest from every labelled or chosen row (greedy Core-set).
 
-    Minimises the covering radius: how far the available row that is farthest from a centre is.
+    Minimises the covering radius: how far the available row that is farthest from every centre is from the nearest.
 
     Args:
       features: [N, H], such as the penultimate layer.
-      labelled: the centres to start from [N]. With none, the first pick is the row farthest from the mean, and the
-        mean itself is no centre.
+      labelled: the centres to start from [N]. With none, the first pick is the row farthest from the mean of the
+        available rows, and the mean itself is no centre.
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
       axis_name: static; see above.
 
     Returns:
       the selection in the order picked, ties to the lowest index. Greedy is within a factor of two of the smallest
-      radius (Gonzalez, 1985), so the bound is half of it. In float32 distances below 1e-3 of those to the mean are
-      noise.
+      radius (Gonzalez, 1985): the picks and the row left are b + 1 points, so no b centres have a radius below half
+      the least distance that keeps these apart. That is the bound, by differences of float32 less their rounding;
+      rows that repeat give 0. The picks go by a faster product: distances below 1e-3 of those to the mean are noise
+      to it, and a row may then be further than the one that the objective is about.
 
     Raises:
       ValueError: budget below 1.
@@ -56,11 +58,24 @@ def k_center(
       >>> batch.indices.tolist(), batch.objective.item()  # row 1 is left, at a distance of 1
       ([3, 2], 1.0)
     """
+    selection: Selection = _k_center(features, labelled, available, budget, axis_name)
+    return selection
+
+
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
+def _k_center(
+    features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int, axis_name: str | None
+) -> Selection:
+    features = convert.as_float(features)
     zeros = jnp.zeros((features.shape[0], 1), features.dtype)
-    demand = jnp.zeros(1, features.dtype)
-    settings = {"budget": budget, "axis_name": axis_name}
-    selection: Selection = k_center_balanced(zeros, demand, 0.0, features, labelled, available, **settings)
-    return selection._replace(bound=0.5 * selection.objective)
+    selection, known, last = _cover(
+        zeros, jnp.zeros(1, features.dtype), 0.0, features, labelled, available, budget, axis_name
+    )
+    # The picks and the row that is left: no b centres are nearer to all of these than half of what keeps them apart.
+    squares, rounding = _space.apart(features, jnp.append(selection.indices, last), known, axis_name)
+    radius = jnp.where(last >= 0, jnp.sqrt(squares[-1]), 0.0)
+    bound = jnp.where(last >= 0, 0.5 * jnp.sqrt(jnp.min(squares)) * (1 - rounding), 0.0)
+    return selection._replace(objective=radius, bound=bound)
 
 
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
@@ -102,11 +117,29 @@ def k_center_balanced(
       >>> diversity.k_center_balanced(probs, demand, 10.0, features, labelled, ~labelled, budget=1).indices.tolist()
       [1]
     """
+    return _cover(probs, demand, lam, features, labelled, available, budget, axis_name)[0]
+
+
+def _cover(
+    probs: jax.Array,
+    demand: jax.Array,
+    lam: jax.Array | float,
+    features: jax.Array,
+    labelled: jax.Array,
+    available: jax.Array,
+    budget: int,
+    axis_name: str | None,
+) -> tuple[Selection, jax.Array, jax.Array]:
+    """The selection, which labelled rows are centres, and the row left that is farthest from all, -1 if none is."""
     chex.assert_rank(features, 2)
     chex.assert_equal_shape([labelled, available])
     contract.check_shapes(features[:, 0], probs, demand, available, budget)
-    space = _space.space_of(features, axis_name)
+    some = collectives.psum(jnp.sum(labelled), axis_name) > 0
+    space = _space.space_of(features, axis_name, available | some)
+    features = space.features
+    probs, demand, lam = convert.in_common(probs, demand, lam)
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
+    valid &= jnp.isfinite(lam + jnp.sum(demand))
 
     def score(carry: Carry) -> jax.Array:
         nearest, residual = carry
@@ -123,7 +156,8 @@ def k_center_balanced(
     start = _space.squares_to_labelled(space, known, axis_name=axis_name), demand
     (nearest, _), indices = _greedy.greedy(start, score, update, valid, budget, axis_name)
     picked = jnp.zeros_like(valid).at[collectives.places(indices, valid.size, axis_name)].set(True, mode="drop")
-    farthest = collectives.pmax(jnp.max(jnp.where(valid & ~picked, nearest, 0.0), initial=0.0), axis_name)
-    radius = jnp.sqrt(farthest)
+    left = valid & ~picked
+    radius = jnp.sqrt(collectives.pmax(jnp.max(jnp.where(left, nearest, 0.0), initial=0.0), axis_name))
     num_invalid = collectives.psum(jnp.sum(available & ~valid), axis_name)
-    return Selection(indices, jnp.sum(indices >= 0), num_invalid, radius, jnp.zeros_like(radius))
+    selection = Selection(indices, jnp.sum(indices >= 0), num_invalid, radius, jnp.zeros_like(radius))
+    return selection, known, _greedy.best(nearest, left, axis_name)

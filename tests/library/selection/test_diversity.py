@@ -40,7 +40,8 @@ class TestKCenter:
         points, labelled = jnp.array([[0.0], [1], [5], [9], [10]]), jnp.arange(5) == 0
         selection = diversity.k_center(points, labelled, ~labelled, budget=3)
         np.testing.assert_array_equal(selection.indices, [4, 2, 1])
-        assert selection.objective == 1.0 and selection.bound == 0.5 and selection.num_selected == 3
+        assert selection.objective == 1.0 and selection.num_selected == 3
+        assert 0.5 * (1 - 3 * np.finfo(np.float32).eps) <= selection.bound <= 0.5
 
     def test_the_mean_is_no_centre(self):
         """With nothing labelled it serves for the first pick alone: 5 is the mean, and must be reachable later."""
@@ -62,6 +63,57 @@ class TestKCenter:
         ]
         best = np.array(radii).reshape(-1, 14).max(1).min()
         assert 0 < selection.bound <= best <= selection.objective * (1 + 1e-5)
+
+    @pytest.mark.parametrize("offset", [0.0, 2000.0], ids=["one_cluster", "two_clusters_far_apart"])
+    def test_bound_is_never_above_the_best_radius(self, offset):
+        """All choices of two centres more in float64; products of float32 cannot tell rows of the far cluster apart."""
+        for seed in range(20):
+            features = np.random.default_rng(seed).normal(size=(14, 8)).astype(np.float32)
+            features[7:] += np.float32(offset)
+            labelled = np.isin(np.arange(14), [0, 7])
+            gaps = np.linalg.norm(features[:, None].astype(float) - features[None].astype(float), axis=-1)
+            best = min(gaps[:, [0, 7, i, j]].min(1).max() for i in range(14) for j in range(i))
+            selection = diversity.k_center(features, labelled, ~labelled, budget=2)
+            assert 0.1 * best <= float(selection.bound) <= best
+            assert selection.bound <= selection.objective
+
+    def test_rows_that_repeat(self):
+        """100 points, three times each: 99 picks cover them all, and 120 have a radius of 0."""
+        points = np.random.default_rng(0).normal(size=(100, 5)).astype(np.float32)
+        features, labelled = np.repeat(points, 3, axis=0), np.arange(300) < 1
+        selection = diversity.k_center(features, labelled, ~labelled, budget=120)
+        assert selection.objective == 0 and selection.bound == 0
+        few = diversity.k_center(features, labelled, ~labelled, budget=50)
+        assert 0 < few.bound <= few.objective
+
+    def test_as_many_picks_as_rows(self):
+        features, labelled, _, _ = pool(3)
+        selection = diversity.k_center(features, labelled, np.arange(N) < 0, budget=4)
+        assert selection.num_selected == 0 and selection.objective == 0 and selection.bound == 0
+        selection = diversity.k_center(features, labelled, ~labelled, budget=N)
+        assert selection.num_selected == (~labelled).sum() and selection.objective == 0 and selection.bound == 0
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30, 7.0], ids=str)
+    def test_rows_that_are_not_available_do_not_matter(self, bad):
+        """Without a label the first pick is the farthest from the mean of what can be picked."""
+        features, _, available, _ = pool(4, offset=100.0)
+        expected, _ = oracles.farthest_first(
+            features[available].astype(float), np.zeros(40, bool), np.ones(40, bool), 8
+        )
+        features[~available, 0] = bad
+        selection = diversity.k_center(features, np.zeros(N, bool), available, budget=8)
+        np.testing.assert_array_equal(selection.indices, np.flatnonzero(available)[expected])
+        assert selection.num_invalid == 0
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint8"])
+    def test_other_numbers(self, dtype):
+        """What the same numbers give in float32, also where their squares exceed half precision."""
+        features, labelled, available, _ = pool(5)
+        features = jnp.asarray(40 * np.abs(features)).astype(dtype)
+        expected = diversity.k_center(features.astype(jnp.float32), labelled, available, budget=8)
+        selection = diversity.k_center(features, labelled, available, budget=8)
+        for got, wanted in zip(selection, expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
 
     def test_more_labelled_rows_than_a_block(self):
         """Distances to the labelled rows are taken a block at a time."""
