@@ -7,6 +7,14 @@ WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
 suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Most of the suite's time is compilation, of which code that may be slow takes half. The selectors are tested as users
+# compile them, since what a search for a batch finds depends on the last digits.
+quickly = XLA_FLAGS="$$($(1)/bin/python tools/quick_compilation.py) $$XLA_FLAGS"
+define whole_suite
+$(call suite,$(1)) tests/library/selection
+$(call quickly,$(1)) $(call suite,$(1)) --ignore=tests/library/selection
+endef
+some_or_all = $(if $(TESTS),$(call suite,$(1)) $(TESTS),$(call whole_suite,$(1)))
 
 # The newest interpreter that starts, of those on the PATH and those of pyenv.
 ifneq (,$(filter test-newest,$(MAKECMDGOALS)))
@@ -42,15 +50,15 @@ fast: $(VENV)/.test
 	$(call suite,$(VENV)) -m "not slow" $(TESTS)
 
 test: $(VENV)/.test
-	$(call suite,$(VENV)) $(TESTS)
+	$(call some_or_all,$(VENV))
 
 # The suite on the lowest versions that pyproject.toml allows.
 test-oldest: $(VENV)-oldest/.test
-	$(call suite,$(VENV)-oldest) $(TESTS)
+	$(call some_or_all,$(VENV)-oldest)
 
 # The suite on the newest JAX, which wants a newer Python than the oldest that we support.
 test-newest: $(if $(NEWEST),$(VENV)-newest/.test)
-	$(if $(NEWEST),$(call suite,$(VENV)-newest) $(TESTS),@echo "no Python 3.12 or newer here: nothing to run")
+	$(if $(NEWEST),$(call some_or_all,$(VENV)-newest),@echo "no Python 3.12 or newer here: nothing to run")
 
 bench: $(VENV)/.experiments
 	$(BIN)/python -m experiments.bench

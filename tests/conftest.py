@@ -1,18 +1,10 @@
 """What keeps the suite short and its processes alive: the longest files first, few compiled programs at a time."""
 
-import importlib.metadata
 import os
 import pathlib
 
 import jax  # it reads the environment once, so that this process itself goes without the cache
 import pytest
-
-# Most of the suite's time is compilation. XLA takes less than half of it if it spends little on making code fast. Flags
-# of the environment come last and win.
-COMPILATION = ["--xla_cpu_parallel_codegen_split_count=1", "--xla_backend_optimization_level=1"]
-if importlib.metadata.version("jaxlib") < "0.12":  # where there is still another way than the fusion emitters
-    COMPILATION.append("--xla_cpu_use_fusion_emitters=false")
-os.environ["XLA_FLAGS"] = " ".join([*COMPILATION, os.environ.get("XLA_FLAGS", "")])
 
 LONGEST = (
     "test_conformance.py",
