@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import entr
 
+from alfamous_jax import laplace
+
 # Of `bald_gaussian`. Six nodes at +-1/2, 3/2 and 5/2 spacings have mass and variance one; being evenly spaced, they
 # cost one exponential. Weights and dampings were fitted to 16,384 quasi-random draws.
 NODE_WEIGHTS = (0.3231, 0.1371, 0.0398)
@@ -156,7 +158,8 @@ def _bald_in_blocks(logits: jax.Array, variance: jax.Array) -> jax.Array:
 
 def _bald_of_rows(logits: jax.Array, variance: jax.Array) -> jax.Array:
     scores = jnp.maximum(logits.T - jnp.max(logits, axis=-1), LOWEST_SCORE)  # [K, N]: a CPU vectorises over rows
-    clipped = jnp.clip(variance, 0.0, LARGEST_VARIANCE)
+    some = variance > 0.0  # elsewhere any variance will do, so that no root of 0 spoils a gradient
+    clipped = jnp.where(some, jnp.minimum(variance, LARGEST_VARIANCE), jnp.where(variance <= 0.0, 1.0, variance))
 
     # Power sums of exp(scores) over the other classes; the largest score is kept apart, or it would swallow them.
     is_top = scores == 0.0
@@ -217,7 +220,7 @@ def bald_sampled(key: jax.Array, logits: jax.Array, variance: jax.Array, num_sam
       1
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
-    deviation = jnp.sqrt(jnp.maximum(variance, 0.0))[:, None]
+    deviation = laplace.deviation(variance)[:, None]
 
     def add_draw(sums: tuple[jax.Array, jax.Array], z: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
         scores = logits + deviation * z

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from alfamous_jax.core import collectives, convert
 from alfamous_jax.core.numerics import HIGHEST
@@ -46,7 +47,7 @@ def curvature(logits: jax.Array) -> jax.Array:
 
 
 def fit(
-    mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: float = 1.0, axis_name: str | None = None
+    mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: jax.Array | float = 1.0, axis_name: str | None = None
 ) -> Posterior:
     """The exact posterior covariance in one pass over the labelled rows (AL-FaMoUS Eq. 6).
 
@@ -56,12 +57,16 @@ def fit(
       mean: trained last-layer weights [K, D].
       phi: features of the labelled rows, padded [L, D].
       mask: which rows of `phi` count [L].
-      ridge: prior precision, > 0.
+      ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So may a ridge below 1e-6 of
+        the largest eigenvalue of the precision, where float32 has no inverse.
       axis_name: inside `shard_map`, the mesh axis that the labelled rows are split over. The precisions of the
         devices are added up, D^2 numbers, in an order that may change the last digits.
 
     Returns:
       the posterior, on every device. No labels enter: the mean is taken as it was trained.
+
+    Raises:
+      ValueError: outside a trace, a ridge that is not above 0.
 
     Examples:
       >>> from alfamous_jax import laplace
@@ -72,7 +77,10 @@ def fit(
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
     chex.assert_equal_shape_suffix([mean, phi], 1)
+    if not isinstance(ridge, jax.core.Tracer) and not np.all(np.asarray(ridge) > 0):
+        raise ValueError(f"ridge must be above 0, got {ridge}")
     mean, phi = convert.in_common(mean, phi)
+    ridge = jnp.where(jnp.asarray(ridge, phi.dtype) > 0, ridge, jnp.nan).astype(phi.dtype)
     logits = jnp.dot(phi, mean.T, precision=HIGHEST)
     weight = jnp.where(mask, curvature(logits), 0.0)
     scaled = jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None]
@@ -188,7 +196,19 @@ def sample_logits(key: jax.Array, logits: jax.Array, variance: jax.Array, num_sa
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
     noise = jax.random.normal(key, (num_samples, 1, logits.shape[-1]), logits.dtype)
-    return logits + jnp.sqrt(jnp.maximum(variance, 0.0))[:, None] * noise
+    return logits + deviation(variance)[:, None] * noise
+
+
+def deviation(variance: jax.Array) -> jax.Array:
+    """The root of a variance, 0 below 0; its gradient at 0 is 0 where that of the root is infinite.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> laplace.deviation(jnp.array([4.0, 0.0, -1.0])).tolist(), jax.grad(laplace.deviation)(0.0).item()
+      ([2.0, 0.0, 0.0], 0.0)
+    """
+    some = variance > 0
+    return jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
 
 
 def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> jax.Array:

@@ -86,7 +86,7 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
       normalize: "sum" or "minmax", static.
 
     Returns:
-      CBI [], higher is more even, infinite when all counts are equal.
+      CBI [], higher is more even, infinite when all counts are equal, as they are before any label.
 
     Examples:
       >>> from alfamous_jax import metrics
@@ -95,7 +95,8 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
     """
     counts = jnp.asarray(counts, jnp.result_type(float))
     if normalize == "sum":
-        return jnp.sum(counts) / jnp.std(counts)
+        deviation = jnp.std(counts)
+        return jnp.where(deviation > 0, jnp.sum(counts) / jnp.where(deviation > 0, deviation, 1.0), jnp.inf)
     if normalize == "minmax":
         spread = jnp.max(counts) - jnp.min(counts)
         return jnp.where(spread > 0, spread / jnp.std(counts, ddof=1), jnp.inf)
@@ -109,16 +110,20 @@ def l1_score(counts: jax.Array) -> jax.Array:
       counts: [K].
 
     Returns:
-      score []: 0 for equal counts, 1 when one class has all.
+      score []: 0 for equal counts, those of no label or of a single class too; 1 when one class has all.
 
     Examples:
       >>> from alfamous_jax import metrics
       >>> metrics.l1_score(jnp.array([10, 10, 10])).item(), metrics.l1_score(jnp.array([30, 0, 0])).item()
       (0.0, 1.0)
     """
+    counts = jnp.asarray(counts, jnp.result_type(float))
     total, num_classes = jnp.sum(counts), counts.shape[-1]
+    if num_classes == 1:
+        return jnp.zeros_like(total)
     distance = jnp.sum(jnp.abs(counts - total / num_classes))
-    return distance * num_classes / (2 * total * (num_classes - 1))
+    whole = jnp.where(total > 0, 2 * total * (num_classes - 1), 1.0)
+    return jnp.clip(distance * num_classes / whole, 0.0, 1.0)
 
 
 def imbalance_ratio(counts: jax.Array) -> jax.Array:
@@ -128,14 +133,15 @@ def imbalance_ratio(counts: jax.Array) -> jax.Array:
       counts: [K], undiscovered classes included as 0.
 
     Returns:
-      ratio [], population std; K divided by it is `class_balance_index`.
+      ratio [], population std, 0 before any label; K divided by it is `class_balance_index`.
 
     Examples:
       >>> from alfamous_jax import metrics
       >>> round(metrics.imbalance_ratio(jnp.array([30, 10, 20])).item(), 3)
       0.408
     """
-    return jnp.std(counts) / jnp.mean(counts)
+    counts = jnp.asarray(counts, jnp.result_type(float))
+    return jnp.std(counts) / jnp.maximum(jnp.mean(counts), jnp.finfo(counts.dtype).tiny)
 
 
 def found_classes(counts: jax.Array) -> jax.Array:
@@ -171,10 +177,10 @@ def euclidean_diversity(features: jax.Array) -> jax.Array:
     """Mean Euclidean distance between the rows of a batch.
 
     Args:
-      features: [b, F], b >= 2.
+      features: [b, F].
 
     Returns:
-      distance [], over the b (b - 1) / 2 pairs.
+      distance [], over the b (b - 1) / 2 pairs; NaN for a batch of one row, which has none.
 
     Examples:
       >>> from alfamous_jax import metrics
@@ -182,6 +188,7 @@ def euclidean_diversity(features: jax.Array) -> jax.Array:
       5.0
     """
     chex.assert_rank(features, 2)
+    features = convert.as_float(features)
     differences = features[:, None, :] - features[None, :, :]
     distances = jnp.sqrt(jnp.sum(differences**2, axis=-1))
     num = features.shape[0]
@@ -192,11 +199,11 @@ def kl_diversity(features: jax.Array) -> jax.Array:
     """Mean divergence of the rows, read as distributions, from their average.
 
     Args:
-      features: non-negative [b, F]; each row is divided by its sum. Shift signed features by the
-        pool's minimum first.
+      features: non-negative [b, F]; each row is divided by its sum, one of zeros is spread evenly. Shift signed
+        features by the pool's minimum first.
 
     Returns:
-      mean KL(row || average) [], in nats.
+      mean KL(row || average) [] in nats, 0 to log b; NaN where a feature is negative, as such a row is no distribution.
 
     Examples:
       >>> from alfamous_jax import metrics
@@ -204,8 +211,11 @@ def kl_diversity(features: jax.Array) -> jax.Array:
       0.6931
     """
     chex.assert_rank(features, 2)
-    shares = features / jnp.sum(features, axis=-1, keepdims=True)
-    return jnp.mean(jnp.sum(rel_entr(shares, jnp.mean(shares, axis=0)), axis=-1))
+    features = convert.as_float(features)
+    total = jnp.sum(features, axis=-1, keepdims=True)
+    shares = jnp.where(total > 0, features / jnp.where(total > 0, total, 1.0), 1.0 / features.shape[1])
+    divergence = jnp.mean(jnp.sum(rel_entr(shares, jnp.mean(shares, axis=0)), axis=-1))
+    return jnp.where(jnp.min(features) >= 0, divergence, jnp.nan)
 
 
 def g_al(accuracy: jax.Array, full: jax.Array) -> jax.Array:

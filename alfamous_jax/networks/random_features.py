@@ -48,7 +48,7 @@ def apply(params: RandomFeatures, h: jax.Array, kernel_scale: float | jax.Array)
 
     Args:
       params: the draws.
-      h: features [..., H].
+      h: features [..., H], scaled: a raw column of 1e7 or more, such as a time stamp, turns them into noise.
       kernel_scale: s > 0, the squared length scale ("kernel size" in AL-FaMoUS Table 3).
 
     Returns:
@@ -67,10 +67,11 @@ def cosine(x: jax.Array) -> jax.Array:
       x: any shape, float32.
 
     Returns:
-      cos x, within 2e-7 for |x| up to 1,000, and within 1e-6 with its derivative; beyond 1e5 float32 has no cosine.
+      cos x, within 2e-7 for |x| up to 1,000, and within 1e-6 with its derivative. Beyond 1e5 float32 has no cosine:
+      what comes is noise, but in [-1, 1] for every finite x.
     """
     turns = jnp.round(x * (1 / math.pi))
-    rest = (x - turns * PI_HIGH) - turns * PI_LOW
+    rest = jnp.clip((x - turns * PI_HIGH) - turns * PI_LOW, -2.0, 2.0)
     sign = 1.0 - 2.0 * (turns - 2.0 * jnp.floor(0.5 * turns))
     square = rest * rest
     value = jnp.full_like(x, COSINE[-1])

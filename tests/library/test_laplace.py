@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alfamous_jax import laplace
+from alfamous_jax import acquisition, laplace
 
 K, D = 3, 5
 
@@ -159,3 +159,28 @@ class TestSamples:
     def test_zero_variance_gives_the_mean(self):
         samples = laplace.sample_logits(jax.random.key(5), self.logits, jnp.zeros(8), 3)
         np.testing.assert_array_equal(samples, np.broadcast_to(self.logits, samples.shape))
+
+
+@pytest.mark.parametrize("ridge", [0, 0.0, -1.0, np.nan, np.float32(0), np.array(-2.0)], ids=str)
+def test_a_ridge_that_is_not_above_0(ridge):
+    """Refused where it is known, a covariance of NaN inside a trace."""
+    mean, phi, _ = (jnp.asarray(x, jnp.float32) for x in problem(0))
+    with pytest.raises(ValueError, match="ridge must be above 0, got"):
+        laplace.fit(mean, phi, jnp.ones(8, bool), ridge)
+    cov = jax.jit(lambda ridge: laplace.fit(mean, phi, jnp.ones(8, bool), ridge))(jnp.float32(ridge)).cov
+    assert jnp.isnan(cov).all()
+
+
+@pytest.mark.parametrize("variance", [0.0, 1e-30, 0.5])
+@pytest.mark.parametrize("name", ["mean_field", "sample_logits", "bald_gaussian", "bald_sampled"])
+def test_gradients_are_finite(name, variance):
+    """At a variance of 0 as well, where the root has none."""
+    key, logits = jax.random.key(0), jnp.array([[1.0, 0.5, -1.0], [3.0, 0.0, 0.0]])
+    function = {
+        "mean_field": laplace.mean_field,
+        "sample_logits": lambda logits, variance: laplace.sample_logits(key, logits, variance, 7) ** 2,
+        "bald_gaussian": acquisition.bald_gaussian,
+        "bald_sampled": lambda logits, variance: acquisition.bald_sampled(key, logits, variance, 7),
+    }[name]
+    slopes = jax.grad(lambda *x: jnp.sum(function(*x)), argnums=(0, 1))(logits, jnp.full(2, variance))
+    assert all(jnp.isfinite(x).all() for x in slopes)

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from alfamous_jax import metrics
@@ -115,6 +117,36 @@ def test_l1_score(counts, expected):
     np.testing.assert_allclose(metrics.l1_score(jnp.asarray(counts)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.float32])
+def test_l1_score_of_large_counts_is_that_of_shares(dtype):
+    """A thousand classes of 1,281 rows, one of them forty times larger: 2 n (K - 1) exceeds 32 bits."""
+    counts = np.full(1000, 25 if dtype == np.uint8 else 1281, dtype)
+    counts[0] = 250 if dtype == np.uint8 else 51_281
+    shares = counts.astype(float) / counts.astype(float).sum()
+    expected = np.abs(shares - 1e-3).sum() / (2 * (1 - 1e-3))
+    np.testing.assert_allclose(metrics.l1_score(jnp.asarray(counts)), expected, rtol=1e-5)
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=12))
+def test_l1_score_lies_between_0_and_1(counts):
+    assert 0 <= metrics.l1_score(jnp.asarray(counts)) <= 1
+
+
+def test_before_any_label():
+    none = jnp.zeros(5, int)
+    assert metrics.l1_score(none) == 0 and metrics.imbalance_ratio(none) == 0
+    for normalize in ("sum", "minmax"):
+        assert metrics.class_balance_index(none, normalize) == np.inf
+
+
+def test_one_class_is_balanced():
+    assert metrics.l1_score(jnp.array([7])) == 0 and metrics.imbalance_ratio(jnp.array([7])) == 0
+    assert (
+        metrics.class_balance_index(jnp.array([7])) == metrics.class_balance_index(jnp.array([7]), "minmax") == np.inf
+    )
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [((5, 5, 5), 0.0), ((0, 10), 1.0), ((1, 2, 3, 4), np.sqrt(1.25) / 2.5)],
@@ -148,6 +180,23 @@ class TestDiversity:
         scale = np.arange(1, 13)[:, None]
         scaled = metrics.kl_diversity(jnp.asarray(scale * self.features))
         np.testing.assert_allclose(scaled, metrics.kl_diversity(jnp.asarray(self.features)), rtol=1e-5)
+
+    def test_kl_of_a_row_of_zeros_is_that_of_an_even_one(self):
+        features = np.concatenate([self.features, np.zeros((1, 7), np.float32)])
+        expected = oracles.kl_diversity(np.concatenate([self.features, np.full((1, 7), 3.0)]).astype(float))
+        np.testing.assert_allclose(metrics.kl_diversity(jnp.asarray(features)), expected, rtol=1e-5)
+
+    def test_kl_of_signed_features_is_not_defined(self):
+        assert jnp.isnan(metrics.kl_diversity(jnp.asarray(self.features - 0.1)))
+        assert jnp.isnan(metrics.kl_diversity(jnp.array([[-1.0, 3.0], [1.0, 1.0]])))
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32])
+    def test_whole_numbers(self, dtype):
+        """What the same numbers give as floats, whose squares an int8 has no room for."""
+        features = (100 * np.minimum(self.features, 1.2)).astype(dtype)
+        for diversity in (metrics.euclidean_diversity, metrics.kl_diversity):
+            expected = diversity(jnp.asarray(features, jnp.float32))
+            np.testing.assert_array_equal(diversity(jnp.asarray(features)), expected)
 
     def test_kl_of_disjoint_rows_is_log_b(self):
         np.testing.assert_allclose(metrics.kl_diversity(3 * jnp.eye(5)), np.log(5), rtol=1e-6)

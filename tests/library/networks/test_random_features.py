@@ -81,3 +81,16 @@ def test_cosine_and_its_derivative(reach, tolerance):
     slope = jax.jit(jax.vmap(jax.grad(random_features.cosine)))(jnp.asarray(x))
     np.testing.assert_allclose(slope, -np.sin(exact), atol=1e-6 + tolerance, rtol=0)
     assert np.isnan(random_features.cosine(jnp.array([jnp.nan, jnp.inf]))).all()
+
+
+@pytest.mark.parametrize("size", [1e5, 1e8, 1e10, 1e20, 3e38])
+def test_cosine_of_any_size_stays_between_minus_one_and_one(size):
+    x = jnp.asarray(np.random.default_rng(0).uniform(-size, size, 10_000), jnp.float32)
+    value, slope = jax.vmap(jax.value_and_grad(random_features.cosine))(x)
+    assert (jnp.abs(value) <= 1).all() and jnp.isfinite(slope).all()
+
+
+def test_a_time_stamp_leaves_features_bounded():
+    draws = random_features.init(jax.random.key(0), 2, 64)
+    phi = random_features.apply(draws, jnp.array([[1.7e9, 3.0], [1.7e9 + 60, 2.0]]), 1.0)
+    assert (jnp.abs(phi) <= (2 / 64) ** 0.5 * (1 + 1e-6)).all()
