@@ -1,6 +1,6 @@
 """Prints flags under which XLA compiles for a CPU in half the time, to code that may be slow.
 
-    XLA_FLAGS="$(python tools/quick_compilation.py)" python -m pytest
+XLA_FLAGS="$(python tools/quick_compilation.py)" python -m pytest
 """
 
 from importlib import metadata
