@@ -16,17 +16,17 @@ pytestmark = pytest.mark.slow
 def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     config = FrozenConfigDict(tiny(cycles=3, epochs=1, lam=0.5))
     alone, together = [], []
-    for lane in lanes("us", "us-cb"):
+    for lane in lanes("us-fbu", "us-alfamous"):
         loop.run_lanes(config, work.ACTIVE, (lane,), tmp_path, lambda records, timing: alone.extend(records))
-    compiled = build_programs(config, parse("us").program("network"), 1)
+    compiled = build_programs(config, parse("us-fbu").program("network"), 1)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
 
-    both = lanes("us", "us-cb")
+    both = lanes("us-fbu", "us-alfamous")
     loop.run_lanes(config, work.ACTIVE, both, tmp_path, lambda records, timing: together.extend(records))
-    compiled = build_programs(config, parse("us").program("network"), 2)
+    compiled = build_programs(config, parse("us-fbu").program("network"), 2)
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
-    assert firsts[0] == firsts[1] and firsts[0]["us"] != firsts[0]["us-cb"]
+    assert firsts[0] == firsts[1] and firsts[0]["us-fbu"] != firsts[0]["us-alfamous"]
 
 
 def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
@@ -60,10 +60,12 @@ def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
 def test_lam_is_chosen_for_balanced_lanes_alone(tmp_path):
     records = []
     config = FrozenConfigDict(tiny(lam="auto", cycles=1))
-    loop.run_lanes(config, work.ACTIVE, lanes("us", "us-cb"), tmp_path, lambda new, timing: records.extend(new))
-    by_name = {name: [r for r in records if r["strategy"] == name] for name in ("us", "us-cb")}
-    assert [r["lam"] for r in by_name["us"]] == [0.0, 0.0] and "lam_curve" not in by_name["us"][0]
-    assert by_name["us-cb"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-cb"][0]
+    loop.run_lanes(
+        config, work.ACTIVE, lanes("us-fbu", "us-alfamous"), tmp_path, lambda new, timing: records.extend(new)
+    )
+    by_name = {name: [r for r in records if r["strategy"] == name] for name in ("us-fbu", "us-alfamous")}
+    assert [r["lam"] for r in by_name["us-fbu"]] == [0.0, 0.0] and "lam_curve" not in by_name["us-fbu"][0]
+    assert by_name["us-alfamous"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-alfamous"][0]
 
 
 def own_file(folder, shape, kind, rows=60):
