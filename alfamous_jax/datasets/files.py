@@ -107,7 +107,8 @@ def from_arrays(
     """A data set of your own from arrays in memory, checked as those of an `.npz` file are.
 
     Args:
-      arrays: `x_train, y_train, x_test, y_test`, or `x, y`; `classes` and `source_probs_train` if there are any.
+      arrays: `x_train, y_train, x_test, y_test`, or `x, y`; `classes` (or `class_names`) and `source_probs_train` if
+        there are any.
       num_classes: K, or 0 to take it from the labels or the names of the classes.
       test_rows: for `x, y`: how many of the last rows are the test set; 0 draws a fifth of each class.
       where: where they come from, for messages.
@@ -159,7 +160,7 @@ def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
 
 
 def _names(arrays: Arrays) -> tuple[str, ...]:
-    names = arrays.get("classes", np.empty(0))
+    names = arrays.get("classes", arrays.get("class_names", np.empty(0)))
     return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
 
 

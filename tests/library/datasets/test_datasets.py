@@ -38,6 +38,8 @@ def test_files_with_and_without_a_split(tmp_path):
     assert split.class_names == ()
     named = datasets.load(write(tmp_path / "c.npz", **good(), classes=["ant", "bee", "cat"]), num_classes=3)
     assert named.class_names == ("ant", "bee", "cat")
+    named = datasets.load(write(tmp_path / "d.npz", **good(), class_names=["ant", "bee", "cat"]), num_classes=3)
+    assert named.class_names == ("ant", "bee", "cat")
     for a, b in zip(split, cut, strict=True):
         np.testing.assert_array_equal(a, b)
 
