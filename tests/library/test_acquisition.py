@@ -1,5 +1,7 @@
 """Utilities against hand-computed values and float64 references."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import oracles
 import pytest
 from scipy.stats import spearmanr
 
-from alfamous_jax import acquisition, utilities
+from alfamous_jax import _bald, acquisition, utilities
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +149,7 @@ class TestBaldGaussian:
 
     def test_a_long_pool_is_taken_in_blocks(self):
         """Of 2 blocks and a bit; every row is on its own, wherever it lies."""
-        rows = np.arange(2 * acquisition.CACHED_ROWS + 3)
+        rows = np.arange(2 * _bald.CACHED_ROWS + 3)
         logits, variance = self.logits[rows % 40], self.variance[rows % 40]
         alone = np.asarray(bald_gaussian(self.logits, self.variance))
         np.testing.assert_allclose(bald_gaussian(logits, variance), alone[rows % 40], rtol=1e-5, atol=1e-6)
@@ -193,6 +195,65 @@ class TestBaldGaussian:
     def test_is_what_the_cycle_calls_bald(self):
         score = jax.jit(utilities.UTILITIES["bald"])(self.logits, self.variance, jax.random.key(0))
         np.testing.assert_array_equal(score, bald_gaussian(self.logits, self.variance))
+
+
+@pytest.mark.slow
+class TestBaldOfLargeVariances:
+    """Where fixed draws take over: what the docstring says of the error, on a grid, and of the ranking."""
+
+    VARIANCES = (0.5, 1.0, 1.5, 2.0, 4.0, 8.0, 16.0, 64.0)
+
+    @pytest.mark.parametrize(
+        ("num_classes", "atol"), [(2, 0.015), (3, 0.07), (10, 0.07), (26, 0.14), (100, 0.14), (200, 0.14)]
+    )
+    def test_classes_ahead(self, num_classes, atol):
+        rng = np.random.default_rng(1)
+        grid = itertools.product(range(1, min(num_classes, 3)), (0.0, 5.0, 8.0, 10.0), self.VARIANCES)
+        ahead, gap, variance = (np.array(x) for x in zip(*grid, strict=True))
+        logits = gap[:, None] * (np.arange(num_classes) < ahead[:, None])
+        expected, error = oracles.bald_from_logits(rng, logits, variance, 10_000)
+        score = bald_gaussian(jnp.asarray(logits), jnp.asarray(variance))
+        allowed = np.where(variance <= 1, 0.02, atol)
+        assert (np.abs(score - expected) < allowed + 3 * error).all()
+        assert (score > 0).all() and (score <= np.log(num_classes)).all()
+
+    def test_two_classes_by_quadrature(self):
+        difference, variance = (x.ravel() for x in np.meshgrid(np.linspace(-10, 10, 21), self.VARIANCES))
+        exact, _ = oracles.bald_of_two_classes(difference, variance)
+        logits = np.stack([difference, np.zeros_like(difference)], -1)
+        np.testing.assert_allclose(bald_gaussian(jnp.asarray(logits), jnp.asarray(variance)), exact, atol=0.015)
+
+    def test_top_rows_are_as_close_to_10_000_draws_as_those_of_100_on_average(self):
+        """Of a linear head on many features, whose variances are near their number."""
+        rng = np.random.default_rng(2)
+        variance = rng.gamma(4.0, 25.0, 800)
+        logits = (rng.normal(size=(800, 10)) * np.sqrt(variance)[:, None]).astype(np.float32)
+        reference = acquisition.bald_sampled(jax.random.key(0), logits, jnp.asarray(variance), 10_000)
+        sample = jax.vmap(lambda key: acquisition.bald_sampled(key, logits, jnp.asarray(variance), 100))
+        score = bald_gaussian(logits, jnp.asarray(variance))
+        best, ours, *others = (
+            set(np.argsort(-np.asarray(x))[:64].tolist())
+            for x in (reference, score, *sample(jax.random.split(jax.random.key(1), 10)))
+        )
+        shared = [len(best & theirs) for theirs in others]
+        assert len(best & ours) >= np.mean(shared) - 1 > 40
+
+    def test_only_rows_of_large_variance_are_drawn_for(self):
+        """The others are those of the closed form to the bit; a mixed pool has each row's own value."""
+        rng = np.random.default_rng(3)
+        logits, variance = rng.normal(size=(3000, 5)).astype(np.float32), rng.uniform(0, 3, 3000).astype(np.float32)
+        score = np.asarray(bald_gaussian(logits, variance))
+        small = variance <= 1
+        np.testing.assert_array_equal(score[small], jax.jit(_bald.closed_form)(logits, variance)[small])
+        order = rng.permutation(3000)
+        np.testing.assert_allclose(bald_gaussian(logits[order], variance[order]), score[order], atol=2e-6)
+
+    def test_vmap_over_lanes(self):
+        rng = np.random.default_rng(4)
+        logits, variance = rng.normal(size=(3, 50, 4)), rng.uniform(0, 1, (3, 50)) * np.array([[0.5], [3.0], [20.0]])
+        logits, variance = jnp.asarray(logits), jnp.asarray(variance)
+        alone = np.stack([bald_gaussian(*lane) for lane in zip(logits, variance, strict=True)])
+        np.testing.assert_allclose(jax.vmap(bald_gaussian)(logits, variance), alone, atol=2e-6)
 
 
 class TestBaldSampled:

@@ -171,7 +171,8 @@ def test_a_ridge_that_is_not_above_0(ridge):
     assert jnp.isnan(cov).all()
 
 
-@pytest.mark.parametrize("variance", [0.0, 1e-30, 0.5])
+@pytest.mark.slow
+@pytest.mark.parametrize("variance", [0.0, 1e-30, 0.5, 3.0])
 @pytest.mark.parametrize("name", ["mean_field", "sample_logits", "bald_gaussian", "bald_sampled"])
 def test_gradients_are_finite(name, variance):
     """At a variance of 0 as well, where the root has none."""
