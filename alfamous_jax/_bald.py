@@ -64,7 +64,8 @@ def stratified(num_classes: int) -> np.ndarray:
     column: np.ndarray = np.asarray(ndtri((np.arange(size) + 0.5) / size), float)
     column /= column.std()
     if num_classes == 2:
-        return np.stack([column, -column], axis=1) * np.sqrt(0.5)
+        halves: np.ndarray = np.stack([column, -column], axis=1) * np.sqrt(0.5)
+        return halves
     draws: np.ndarray = column[np.argsort(np.random.RandomState(0).random_sample((size, num_classes)), axis=0)]
     return draws
 
