@@ -19,7 +19,7 @@ from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
 from experiments import command_line
 from experiments.command_line import CONFIG, TARGET
-from experiments.learning import check, problem, schemes, sources
+from experiments.learning import check, models, problem, schemes, sources
 from experiments.plan.check import check_inputs
 
 
@@ -44,7 +44,7 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
     config = FrozenConfigDict(config)
     data = problem.load_data(config)
     check_inputs(config, data.inputs.shape[1:])
-    model, key = Linear(problem.build_backbone(config), config.num_classes), jax.random.key(config.first_seed)
+    model, key = Linear(models.build_backbone(config), config.num_classes), jax.random.key(config.first_seed)
     init_key, train_key = jax.random.split(key)
     rows = jnp.arange(len(data.labels))
     variables, info = train.fit(

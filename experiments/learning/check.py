@@ -12,7 +12,7 @@ from alfamous_jax.datasets.pools import PROFILES
 from alfamous_jax.datasets.scaling import SCALINGS
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
-from experiments.learning import methods, problem
+from experiments.learning import methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
 from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
 
@@ -20,8 +20,8 @@ from experiments.plan.check import Rule, check_budget, check_config, check_input
 OWNED: tuple[Rule, ...] = (
     one_of("optimizer", OPTIMIZERS),
     one_of("scaling", ("auto", *SCALINGS)),
-    one_of("backbone", tuple(problem.BACKBONES), dotted=True),
-    one_of("head", problem.HEADS),
+    one_of("backbone", tuple(models.BACKBONES), dotted=True),
+    one_of("head", models.HEADS),
     one_of("criterion", ("auto", *CRITERIA)),
     one_of("augment", AUGMENTATIONS),
     one_of("profile", PROFILES),
@@ -39,7 +39,7 @@ def check(config: Mapping) -> None:
       ValueError: names the field, the value and what was expected.
     """
     check_config(config, *OWNED)
-    problem.maps_of(config)
+    models.maps_of(config)
     methods.check(config)
 
 

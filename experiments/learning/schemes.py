@@ -13,7 +13,8 @@ from ml_collections import FrozenConfigDict
 from alfamous_jax import datasets
 from alfamous_jax.networks import augment, choose_head, linear, mapped, svm, train
 from alfamous_jax.networks.mapped import Mapped
-from experiments.learning.problem import Data, build_model, load_dataset, ridges_of
+from experiments.learning.models import build_model, ridges_of
+from experiments.learning.problem import Data, load_dataset
 
 AUGMENTATIONS = ("none", "affine", "flip_and_crop")
 

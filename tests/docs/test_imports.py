@@ -18,7 +18,8 @@ HEAVY = ["flax", "optax", "orbax", "ml_collections", "matplotlib", "rich", "skle
 MATHS = "acquisition imbalance laplace metrics updates"
 LIBRARY = {
     "core": "",
-    **dict.fromkeys(MATHS.split(), f"core {MATHS}"),
+    "_bald": "",
+    **dict.fromkeys(MATHS.split(), f"core {MATHS} _bald"),
     "selection": "core acquisition",
     "networks": "core imbalance metrics",
     "autoencoders": "core networks",

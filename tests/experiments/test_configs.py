@@ -12,7 +12,7 @@ from tiny_letter import tiny
 
 from alfamous_jax.datasets.registry import SOURCES
 from configs.letter import get_config
-from experiments.learning import problem
+from experiments.learning import models
 from experiments.learning.check import OWNED, check
 from experiments.plan.check import check_inputs
 from experiments.plan.choices import check_choices
@@ -71,7 +71,7 @@ def test_class_balanced_active_learning_has_the_settings_of_its_paper():
         assert schedule == (0.02, 100, (60, 80), 256, 5e-4)
         assert (config.initial, config.budget, config.cycles, config.lam) == (5000, 2500, 4, lam)
         assert (config.minority, config.minority_share, config.minority_ratio) == ("last", 0.5, float(mode[-3:]))
-        model = problem.build_model(config)
+        model = models.build_model(config)
         variables = jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))
         assert variables.keys() == {"params", "batch_stats"}, "no spectral normalisation, no random features"
         assert variables["params"]["head"]["kernel"].shape == (513, config.num_classes)

@@ -83,9 +83,8 @@ METHOD = Method(
     bayesian=lambda strategy: strategy.updates or strategy.base == "bald",
     reveals=lambda strategy: strategy.updates,
 )
-# Apart, as it draws; an update alone would change none of its picks, so that there is no random-fbu.
+# Apart, as it draws.
 RANDOM = METHOD._replace(
     bases={"random": "rows at random; its balanced forms weigh chance against the balance of the classes"},
-    forms=("", "cb", "alfamous"),
     draws="rows",
 )
