@@ -22,7 +22,8 @@ def functions(module):
 
 def test_functions_are_found():
     assert {name for name, _ in functions(balance_lp)} == {"choose_lambda", "select_batch", "solve_dual"}
-    assert {name for name, _ in functions(cycle)} == {"acquire", "init", "query", "run", "score", "update"}
+    steps = {"acquire", "init", "num_invalid", "query", "run", "score", "update"}
+    assert {name for name, _ in functions(cycle)} == steps
 
 
 @pytest.mark.parametrize("module", FRONT, ids=lambda module: module.__name__)
