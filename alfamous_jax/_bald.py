@@ -1,12 +1,12 @@
 """BALD of rows with normal logits: by quadrature where variances are small, by fixed draws where they are large."""
 
 import functools
+from statistics import NormalDist
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import entr
-from scipy.special import ndtri
 
 # Of `bald_gaussian`. Six nodes at +-1/2, 3/2 and 5/2 spacings have mass and variance one; being evenly spaced, they
 # cost one exponential. Weights and dampings were fitted to 16,384 quasi-random draws.
@@ -61,13 +61,12 @@ def stratified(num_classes: int) -> np.ndarray:
     Two classes get opposite halves of one column, as only the difference of their logits matters.
     """
     size = NUM_DRAWS[num_classes > FEW]
-    column: np.ndarray = np.asarray(ndtri((np.arange(size) + 0.5) / size), float)
+    column = np.array([NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)])
     column /= column.std()
     if num_classes == 2:
-        halves: np.ndarray = np.stack([column, -column], axis=1) * np.sqrt(0.5)
-        return halves
-    draws: np.ndarray = column[np.argsort(np.random.RandomState(0).random_sample((size, num_classes)), axis=0)]
-    return draws
+        return np.asarray(np.stack([column, -column], axis=1) * 0.5**0.5)
+    order = np.argsort(np.random.RandomState(0).random_sample((size, num_classes)), axis=0)
+    return np.asarray(column[order])
 
 
 def _drawn(logits: jax.Array, variance: jax.Array, draws: jax.Array) -> jax.Array:

@@ -121,9 +121,9 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
       utility [N] in nats, 0 where the variance is 0. Up to variance 1 it is within .008 of 16,384 quasi-random draws on
       pools of LETTER (32 to 672 labels), MNIST, Fashion-MNIST and CROP (100 to 400), with a Spearman correlation of the
       top tenth above .999, on Fashion-MNIST .997. With one or two classes 0 to 10 ahead of the others it is within .02
-      up to variance 1 (K = 2 to 200), and up to variance 64 within .015 for K = 2, .07 for K up to 10 and .14 up to
-      200; its top 64 rows are about as close to those of 10,000 draws as the top of 100 draws is. The gradient is that
-      of the closed form, whose variances count as 16 above 16.
+      up to variance 1 (K = 2 to 200), and up to variance 64 within .015 for K = 2, .07 up to K = 10 and .14 up to 200.
+      Its top 64 rows are about as close to those of 10,000 draws as the top of 100 draws is. The gradient is that of
+      the closed form, whose variances count as 16 above 16.
 
     Examples:
       >>> from alfamous_jax import acquisition

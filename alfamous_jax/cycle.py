@@ -60,6 +60,7 @@ class CycleInfo(NamedTuple):
     num_invalid: jax.Array  # []
 
 
+@convert.door
 @jax.jit
 def init(posterior: Posterior, phi: jax.Array, available: jax.Array, counts: jax.Array) -> PoolState:
     """Scores the whole pool once, in O(N D^2); every label after that costs O(N D). Row by row: it takes no axis name.
@@ -105,6 +106,7 @@ def score(
     return utilities.evaluate(utility, state.logits, state.variance, key, axis_name), probs
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("utility", "num", "axis_name"))
 def query(
     state: PoolState,
@@ -154,6 +156,7 @@ def query(
     return indices, QueryInfo(picked, jnp.sum(indices >= 0), num_invalid)
 
 
+@convert.door
 @partial(jax.jit, static_argnames="axis_name")
 def update(
     state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Array, axis_name: str | None = None
@@ -196,6 +199,7 @@ def update(
     return PoolState(posterior, logits, variance, *changed)
 
 
+@convert.door
 @partial(jax.jit, static_argnames="axis_name")
 def num_invalid(state: PoolState, phi: jax.Array, indices: jax.Array, axis_name: str | None = None) -> jax.Array:
     """How many rows an `update` of this state would pass over, padding aside: the host's cue to raise.
@@ -219,6 +223,7 @@ def num_invalid(state: PoolState, phi: jax.Array, indices: jax.Array, axis_name:
     return jnp.sum((indices != -1) & ~_answers.known(state.available, indices, rows, axis_name))
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
 def run(
     key: jax.Array,
@@ -264,6 +269,7 @@ def run(
     return end
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
 def acquire(
     key: jax.Array,

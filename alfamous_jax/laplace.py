@@ -46,6 +46,7 @@ def curvature(logits: jax.Array) -> jax.Array:
     return p_max * (1.0 - p_max)
 
 
+@convert.door
 def fit(
     mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: jax.Array | float = 1.0, axis_name: str | None = None
 ) -> Posterior:
@@ -90,6 +91,7 @@ def fit(
     return Posterior(mean, jax.scipy.linalg.cho_solve(factor, eye))
 
 
+@convert.door
 def predict(posterior: Posterior, phi: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and variance of the logits.
 

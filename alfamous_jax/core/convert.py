@@ -1,7 +1,66 @@
-"""What the numbers that come in are taken as: labels in int32, everything else in one floating dtype."""
+"""What comes in at the public doors: arrays of any library, labels in int32, everything else in one floating dtype."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+KINDS = "?biufV"  # of NumPy: booleans, integers, floats, and what `ml_dtypes` adds (bfloat16)
+JIT_METHODS = "lower", "trace", "eval_shape", "clear_cache", "_cache_size"
+
+
+def door(function: Callable[P, R]) -> Callable[P, R]:
+    """A public function that takes what holds numbers: lists, pandas, polars, torch, anything with `__array__`.
+
+    JAX and NumPy arrays, tracers, keys, named tuples and settings pass as they are, so that nothing is compiled anew.
+    """
+    names = list(inspect.signature(function).parameters)
+
+    @functools.wraps(function)
+    def enter(*args: P.args, **kwargs: P.kwargs) -> R:
+        taken = [as_array(x, names[min(i, len(names) - 1)]) for i, x in enumerate(args)]
+        return function(*taken, **{name: as_array(x, name) for name, x in kwargs.items()})
+
+    for name in JIT_METHODS:
+        if hasattr(function, name):
+            setattr(enter, name, getattr(function, name))
+    return cast(Callable[P, R], enter)
+
+
+def as_array(x: Any, name: str) -> Any:
+    """Numbers as a JAX or NumPy array; what is one, a pytree or a setting is given back.
+
+    Raises:
+      ValueError: text, objects, times, complex numbers, sparse matrices, lists of unequal lengths.
+    """
+    if isinstance(x, jax.Array) or x is None or isinstance(x, (bool, int, float, str, tuple, dict)):
+        return x
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise ValueError(f"{name} is a sparse matrix of shape {x.shape}; give {name}.toarray()")
+    if isinstance(x, list) and any(isinstance(item, jax.Array) for item in x):
+        return jnp.asarray(x)
+    own = isinstance(x, (np.ndarray, np.generic))
+    if hasattr(x, "detach"):  # torch; a tensor with a gradient or on another device has no NumPy form
+        x = x.detach().cpu()
+    if hasattr(x, "to_numpy"):
+        x = x.to_numpy()
+    elif isinstance(x, list) or (hasattr(x, "__array__") and not own):
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise ValueError(f"{name} must be rows of equal length: {error}") from None
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.dtype.kind not in KINDS:
+        raise ValueError(f"{name} must hold numbers, got {x.dtype.name} such as {x.ravel()[:1].tolist()}")
+    return x if own else jnp.asarray(x)
 
 
 def as_float(x: jax.Array) -> jax.Array:

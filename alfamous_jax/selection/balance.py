@@ -41,6 +41,7 @@ def class_demand(counts: jax.Array, total: jax.Array) -> jax.Array:
     return jnp.maximum(total / counts.shape[-1] - counts, 0.0)
 
 
+@convert.door
 def expand_classes(probs: jax.Array, classes: jax.Array, num_classes: int) -> jax.Array:
     """Probabilities of a classifier that has not seen all classes, over all of them: 0 for the others.
 
@@ -125,6 +126,7 @@ def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax
     return utility - lam * jnp.sum(jnp.where(probs > short, probs - 2.0 * short, -probs), axis=-1)
 
 
+@convert.door
 def select_one(
     utility: jax.Array,
     probs: jax.Array,
@@ -159,6 +161,7 @@ def select_one(
     return _greedy.best(scores, available & jnp.isfinite(scores), axis_name)
 
 
+@convert.door
 def select_greedy(
     utility: jax.Array,
     probs: jax.Array,
@@ -240,6 +243,7 @@ def _select_pseudo_label(
     )
 
 
+@convert.door
 def select_pseudo_label(
     utility: jax.Array,
     predicted: jax.Array,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import entr
 
 from alfamous_jax import acquisition
-from alfamous_jax.core import contract
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
@@ -32,6 +32,7 @@ class _Rows(NamedTuple):
     noise: jax.Array  # [n, S], entropy given the weights
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("budget", "num_configurations"))
 def select(
     key: jax.Array, prob_samples: jax.Array, available: jax.Array, *, budget: int, num_configurations: int = 256

@@ -17,6 +17,7 @@ Carry = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 ORDERS = ("centroid", "core", "ranked")
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("num_classes", "budget", "order"))
 def select(
     features: jax.Array,

@@ -29,6 +29,7 @@ def allowance(counts: jax.Array) -> jax.Array:
     return jnp.floor(balance.class_demand(counts, jnp.sum(counts)) + 1e-4).astype(jnp.int32)
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("budget", "within", "auxiliary"))
 def select(
     key: jax.Array,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax import acquisition
-from alfamous_jax.core import contract
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import centroids, diversity
 
@@ -15,6 +15,7 @@ RANKINGS = ("random", "entropy", "largest", "core")
 BALANCING = ("candidates", "centroid")
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("num_classes", "budget", "ranking", "diversified", "balance_from", "balancing"))
 def select(
     key: jax.Array,

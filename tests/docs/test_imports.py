@@ -18,8 +18,9 @@ HEAVY = ["flax", "optax", "orbax", "ml_collections", "matplotlib", "rich", "skle
 MATHS = "acquisition imbalance laplace metrics updates"
 LIBRARY = {
     "core": "",
-    "_bald": "",
-    **dict.fromkeys(MATHS.split(), f"core {MATHS} _bald"),
+    "_bald": "core",
+    **dict.fromkeys(MATHS.split(), f"core {MATHS}"),
+    "acquisition": "core laplace _bald",
     "selection": "core acquisition",
     "networks": "core imbalance metrics",
     "autoencoders": "core networks",

@@ -33,6 +33,7 @@ class Curve(NamedTuple):
     bound: jax.Array  # [G + 1]
 
 
+@convert.door
 def select_batch(
     utility: jax.Array,
     probs: jax.Array,
@@ -86,6 +87,7 @@ def select_batch(
     return selection
 
 
+@convert.door
 def choose_lambda(
     utility: jax.Array,
     probs: jax.Array,

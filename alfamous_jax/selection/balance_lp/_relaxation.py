@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import collectives, contract
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection.balance_lp import _certificate, _dual, _pool
 from alfamous_jax.selection.balance_lp._dual import Window
@@ -40,6 +40,7 @@ class Look(NamedTuple):
 State = tuple[Look, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array | int]
 
 
+@convert.door
 def solve_dual(
     utility: jax.Array,
     probs: jax.Array,

@@ -19,6 +19,7 @@ from alfamous_jax.selection import _greedy, _space
 Carry = tuple[jax.Array, jax.Array]  # squared distance to the nearest pick [N], number of picks []
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
 def badge(
     key: jax.Array,

@@ -21,6 +21,7 @@ from alfamous_jax.selection import _greedy, _space, balance
 Carry = tuple[jax.Array, jax.Array]  # squared distance to the nearest centre [N], demand not covered yet [K]
 
 
+@convert.door
 def k_center(
     features: jax.Array,
     labelled: jax.Array,
@@ -78,6 +79,7 @@ def _k_center(
     return selection._replace(objective=radius, bound=bound)
 
 
+@convert.door
 @partial(jax.jit, static_argnames=("budget", "axis_name"))
 def k_center_balanced(
     probs: jax.Array,

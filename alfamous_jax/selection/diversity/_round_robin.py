@@ -6,10 +6,11 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 
 
+@convert.door
 @partial(jax.jit, static_argnames="budget")
 def diversify(utility: jax.Array, groups: jax.Array, available: jax.Array, *, budget: int) -> Selection:
     """Round robin over groups: the best row of each in the first round, the next best in the second, and so on.

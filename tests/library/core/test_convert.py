@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
-from alfamous_jax import laplace, metrics
+from alfamous_jax import cycle, laplace, metrics
 from alfamous_jax.core import convert
 from alfamous_jax.networks import svm
 from alfamous_jax.selection import balance, balance_lp, centroids, diversity
@@ -35,6 +36,108 @@ def test_common_dtype():
             jnp.float32
         ] * 3
         assert [x.dtype for x in convert.in_common(half, jnp.ones(2))] == [jnp.float64] * 2
+
+
+class Series:
+    """What pandas and polars have in common."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def to_numpy(self):
+        return self.array
+
+
+class Tensor:
+    """What is needed of a torch tensor: no NumPy form until it is detached and on the host."""
+
+    def __init__(self, array, ready=False):
+        self.array, self.ready = array, ready
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return Tensor(self.array, ready=True)
+
+    def __array__(self, dtype=None, copy=None):
+        if not self.ready:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        return np.asarray(self.array, dtype)
+
+
+FORMS = {"list": lambda x: x.tolist(), "series": Series, "tensor": Tensor, "numpy": np.asarray}
+
+
+class TestDoors:
+    """Arrays of other libraries at the public functions."""
+
+    phi = RNG.normal(size=(20, 4)).astype(np.float32)
+    known = np.arange(20) < 5
+
+    def steps(self, form):
+        posterior = laplace.fit(form(np.zeros((2, 4), np.float32)), form(self.phi), form(self.known))
+        state = cycle.init(posterior, form(self.phi), form(~self.known), form(np.array([3, 2])))
+        indices, _ = cycle.query(state, jax.random.key(0), lam=0.1, num=2)
+        state = cycle.update(state, form(self.phi), form(np.asarray(indices)), form(np.array([0, 1])))
+        return state, indices
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_cycle(self, form):
+        for ours, theirs in zip(
+            jax.tree.leaves(self.steps(FORMS[form])), jax.tree.leaves(self.steps(jnp.asarray)), strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("form", FORMS)
+    def test_selectors(self, form):
+        form, probs = FORMS[form], np.asarray(PROBS)
+        utility, mask = 1 - probs.max(1), np.asarray(~LABELLED)
+        for select in (balance_lp.select_batch, balance.select_greedy):
+            expected = select(utility, probs, DEMAND, 0.5, mask, budget=4).indices
+            arrays = form(utility), form(probs), form(np.asarray(DEMAND)), 0.5, form(mask)
+            np.testing.assert_array_equal(select(*arrays, budget=4).indices, expected)
+        expected = diversity.k_center(probs, ~mask, mask, budget=4).indices
+        picks = diversity.k_center(form(probs), form(~mask), form(mask), budget=4).indices
+        np.testing.assert_array_equal(picks, expected)
+
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (csr_matrix, r"features is a sparse matrix of shape \(20, 4\); give features.toarray"),
+            (lambda x: x.astype(str), "features must hold numbers, got str"),
+            (lambda x: x.astype(object), "features must hold numbers, got object"),
+            (lambda x: x.astype(complex), "features must hold numbers, got complex128"),
+            (lambda x: (1e6 * x).astype("datetime64[s]"), "features must hold numbers, got datetime64"),
+            (lambda x: [[1.0, 2.0], [1.0]], "features must be rows of equal length"),
+        ],
+        ids=["sparse", "text", "objects", "complex", "times", "ragged"],
+    )
+    def test_what_holds_no_numbers(self, spoil, message):
+        for keyword in (False, True):
+            given = {"features": spoil(self.phi)} if keyword else {}
+            positional = () if keyword else (spoil(self.phi),)
+            rest = {"labelled": self.known, "available": ~self.known} if keyword else {}
+            masks = () if keyword else (self.known, ~self.known)
+            with pytest.raises(ValueError, match=message):
+                diversity.k_center(*positional, *masks, **given, **rest, budget=2)
+
+    def test_arrays_tracers_and_settings_pass_as_they_are(self):
+        posterior = laplace.Posterior(jnp.zeros((2, 4)), jnp.eye(4))
+        for x in (jnp.ones(3), np.ones(3), jax.random.key(0), posterior, 3, 0.5, "entropy", None, np.float32(2)):
+            assert convert.as_array(x, "x") is x
+        jax.make_jaxpr(lambda x: convert.as_array(x, "x") + 1)(1.0)
+
+    def test_a_door_is_still_a_compiled_function(self):
+        posterior = laplace.Posterior(jnp.zeros((2, 4)), jnp.eye(4))
+        cycle.init(posterior, jnp.asarray(self.phi), self.known, jnp.array([1, 1]))
+        before = cycle.init._cache_size()
+        for phi in (self.phi.tolist(), Series(self.phi), Tensor(self.phi)):
+            cycle.init(posterior, phi, self.known, jnp.array([1, 1]))
+        assert cycle.init._cache_size() == before
+        assert "stablehlo" in cycle.init.lower(posterior, self.phi, self.known, jnp.array([1, 1])).as_text()
 
 
 def select(probs, demand):
