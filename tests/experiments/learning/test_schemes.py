@@ -55,7 +55,7 @@ def one_step(config, scheme, count=40):
     variables, _ = programs.train(key, start, known)
     labels = np.asarray(task.data.labels)[np.asarray(task.pool)[0, buffer[0, :count]]]
     counts = np.bincount(labels, minlength=K)
-    scores = programs.evaluate(variables, task.data, jnp.asarray(counts)[None])
+    scores = programs.evaluate(variables, known, jnp.asarray(counts)[None])
     return task, jax.tree.map(lambda x: x[0], variables), jax.tree.map(lambda x: x[0], scores), buffer[0, :count]
 
 
