@@ -197,7 +197,10 @@ COMMAND_LINES = {
     "wrong type": (["--config.cycles=many"], "error: flag --config.cycles=many: invalid literal"),
     "no such flag": (["--resum"], "error: Unknown command line flag 'resum'. Did you mean: resume"),
     "no such file": (["--config=configs/lettr.py"], "No such file or directory: 'configs/lettr.py'"),
-    "no such mode": (["--config=configs/letter.py:papr"], "mode must be 'paper', 'smoke' or 'batch', got 'papr'"),
+    "no such mode": (
+        ["--config=configs/letter.py:papr"],
+        "mode must be 'paper', 'smoke', 'batch' or 'refit', got 'papr'",
+    ),
     "stray word": (["configs/letter.py"], "error: unexpected argument 'configs/letter.py'"),
     "budget": (["--config.budget=9000"], "error: config.budget: 26 initial labels and 2 cycles of 9000"),
 }
