@@ -18,8 +18,8 @@ def get_base() -> ConfigDict:
     config.test_rows = 0  # for files without test rows: how many of the last rows are tested; 0 draws a fifth of each
     # class, or does what the registry says
     config.split_seed = 0  # of this draw
-    config.scaling = "auto"  # "feature", "channel", "clipped" (one of the two, cut at 4 deviations), "none", or as the
-    # registry says
+    config.scaling = "auto"  # "feature", "channel", "clipped" (one of the two, cut at 4 deviations), "common" (one
+    # factor for all features), "none", or as the registry says
     config.augment = "none"  # "affine" or "flip_and_crop", for images
     config.profile = "step"  # "exponential", or "transfer": the imbalance of another data set
     config.minority_share = 0.5  # of the classes that are cut
@@ -73,9 +73,7 @@ def get_base() -> ConfigDict:
     config.refit = False  # fit the last layer anew, exactly, once the network is trained
     config.ridge = FieldReference(1.0, field_type=object)  # of the posterior and of the exact fit, there also "auto"
     config.ridges = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # what "auto" chooses from, in falling order
-    config.criterion = (
-        "auto"  # by which "auto" and "map" choose: "loo" (loss of a row left out), "folds" or "evidence";
-    )
+    config.criterion = "auto"  # what map and ridge are chosen by: "loo" (loss of a row left out), "folds", "evidence";
     # "auto" is "loo" for given rows, and "evidence" for a network, whose features have seen the labels
     config.source = ""  # a file of experiments.train_source: the backbone starts from it, SVMs see its features
     config.snapshots = 1  # of the source network, the last of its training, whose features are averaged

@@ -45,6 +45,7 @@ class State(NamedTuple):
 def problem_of(
     base: Basis, labels: jax.Array, mask: jax.Array, ridge: jax.Array | float, num_classes: int, intercept: bool
 ) -> Problem:
+    """The problem of some labelled rows; an intercept is one more coordinate that is not penalised."""
     rows, power = jnp.where(mask[:, None], base.rows, 0.0), base.power
     dtype = rows.dtype
     targets = jax.nn.one_hot(labels, num_classes, dtype=dtype) * mask[:, None]

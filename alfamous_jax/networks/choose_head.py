@@ -7,7 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core.numerics import dot
+from alfamous_jax.core.numerics import HIGHEST, dot
 from alfamous_jax.networks import map_head
 from alfamous_jax.networks.cross_validation import stratified_folds
 from alfamous_jax.networks.evidence import leave_one_out_loss, log_evidence
@@ -71,7 +71,7 @@ def choose(
             score = jax.lax.map(lambda one: log_evidence(base, labels, mask, *one), (weights, ridges))
         else:
             score = -jax.lax.map(lambda one: leave_one_out_loss(base, labels, mask, *one), (weights, ridges))
-        means = jnp.einsum("gkr,dr->gkd", weights, base.directions, precision=jax.lax.Precision.HIGHEST)
+        means = jnp.einsum("gkr,dr->gkd", weights, base.directions, precision=HIGHEST)
         return means, jnp.where(info.converged, score, -jnp.inf), info
 
     means, scores, info = jax.lax.map(of_map, phi)

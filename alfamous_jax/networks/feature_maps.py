@@ -10,6 +10,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks import random_features
 from alfamous_jax.networks.random_features import RandomFeatures
 
@@ -122,7 +123,7 @@ def apply(one: FeatureMap, known: Moments, draws: RandomFeatures, rows: jax.Arra
 def _median_distance(rows: jax.Array) -> jax.Array:
     """Of two different rows, squared."""
     squares = jnp.sum(rows**2, axis=1)
-    distances = squares[:, None] + squares[None, :] - 2.0 * jnp.dot(rows, rows.T, precision=jax.lax.Precision.HIGHEST)
+    distances = squares[:, None] + squares[None, :] - 2.0 * dot(rows, rows.T)
     first, second = jnp.triu_indices(len(rows), 1)
     median = jnp.median(distances[first, second]) if len(rows) > 1 else jnp.ones(())
     return jnp.where(median > 0, median, 1.0)

@@ -66,8 +66,7 @@ def _network(config: FrozenConfigDict, thresholded: bool) -> Scheme:
         variables, info = train.fit(key, start, data.inputs, data.labels, rows, count, model=model, **how)
         learned = _said(info.loss)
         if config.refit:
-            variables, learned = _refit(config, model, key, variables, data, rows, count)
-            learned = learned._replace(loss=info.loss)
+            variables, learned = _refit(config, model, key, variables, data, rows, count, info.loss)
         if thresholded:
             variables = linear.with_prior_threshold(variables, _counts(config, data, rows, count))
         return variables, learned
@@ -76,7 +75,14 @@ def _network(config: FrozenConfigDict, thresholded: bool) -> Scheme:
 
 
 def _refit(
-    config: FrozenConfigDict, model: Any, key: jax.Array, variables: Any, data: Data, rows: jax.Array, count: jax.Array
+    config: FrozenConfigDict,
+    model: Any,
+    key: jax.Array,
+    variables: Any,
+    data: Data,
+    rows: jax.Array,
+    count: jax.Array,
+    loss: jax.Array,
 ) -> tuple[Any, Learned]:
     """The last layer fitted exactly to the features of the labelled rows, which count as of norm 1 on average."""
     mask = jnp.arange(rows.size) < count
@@ -87,7 +93,7 @@ def _refit(
     head = {**variables["params"]["head"], "kernel": choice.mean.T / size}
     ridge = choice.ridge * size**2
     variables = {**variables, "params": {**variables["params"], "head": head}, "posterior": {"ridge": ridge}}
-    return variables, Learned(choice.info.objective, choice.info.converged, choice.ridge, jnp.asarray(-1))
+    return variables, Learned(loss, choice.info.converged, choice.ridge, jnp.asarray(-1))
 
 
 def _map_head(config: FrozenConfigDict) -> Scheme:
