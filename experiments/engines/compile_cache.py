@@ -22,11 +22,13 @@ def use(folder: str) -> None:
 
     Machines that share the folder share programs only with their like: a program compiled for one CPU may
     hold instructions that another lacks. What another process has half written is compiled again, with a warning.
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS says from how many seconds of compiling on a program is kept, .5 without.
     """
     if folder:
         path = pathlib.Path(folder).expanduser() / _machine()
         jax.config.update("jax_compilation_cache_dir", str(path))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_S)
+        if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_S)
 
 
 def _machine() -> str:

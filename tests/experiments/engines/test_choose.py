@@ -27,7 +27,7 @@ def test_compiled_programs_are_kept_where_the_flag_says(tmp_path):
     command = [sys.executable, "-m", "experiments.run", "--config=configs/letter.py", f"--workdir={tmp_path / 'run'}"]
     command += [f"--config.{name}={value}" for name, value in (TINY | {"cycles": 0, "seeds": 1}).items()]
     env = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    env |= {"ALFAMOUS_COMPILE_CACHE": str(tmp_path / "compiled")}
+    env |= {"ALFAMOUS_COMPILE_CACHE": str(tmp_path / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
     (machine,) = (tmp_path / "compiled").iterdir()
     assert machine.name == compile_cache._machine()
