@@ -18,6 +18,7 @@ class Basis(NamedTuple):
     rows: jax.Array  # [M, R], R = min(M, D); rows out of the mask are 0
     directions: jax.Array  # [D, R], orthonormal columns
     power: jax.Array  # [R], sum of squares of each column of `rows`
+    inner: jax.Array  # [M, M], products of the rows
 
 
 class Problem(NamedTuple):

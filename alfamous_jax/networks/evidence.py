@@ -36,7 +36,7 @@ def log_evidence(
     """
     rows, logits = _at(base, labels, mask, weights)
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]
-    volumes = jax.lax.map(lambda weight: _log_det(rows, weight, ridge), _spread(logits, mask))
+    volumes = jax.lax.map(lambda weight: _log_det(rows, base.inner, weight, ridge), _spread(logits, mask))
     return jnp.sum(log_probs * mask) - 0.5 * ridge * jnp.sum(weights**2) - 0.5 * jnp.sum(volumes)
 
 
@@ -61,7 +61,7 @@ def leave_one_out_loss(
     """
     rows, logits = _at(base, labels, mask, weights)
     probs, spread = jax.nn.softmax(logits), _spread(logits, mask)
-    leverage = jax.lax.map(lambda weight: _leverage(rows, weight, ridge), spread)
+    leverage = jax.lax.map(lambda weight: _leverage(rows, base.inner, weight, ridge), spread)
     targets = jax.nn.one_hot(labels, logits.shape[1], dtype=logits.dtype)
     moved = logits + (probs - targets) * (leverage / (1.0 - jnp.minimum(spread * leverage, LARGEST))).T
     losses = -jnp.take_along_axis(jax.nn.log_softmax(moved), labels[:, None], axis=1)[:, 0]
@@ -81,35 +81,34 @@ def _spread(logits: jax.Array, mask: jax.Array) -> jax.Array:
     return (probs * (1.0 - probs) * mask[:, None]).T
 
 
-def _log_det(rows: jax.Array, weight: jax.Array, ridge: jax.Array | float) -> jax.Array:
+def _log_det(rows: jax.Array, inner: jax.Array, weight: jax.Array, ridge: jax.Array | float) -> jax.Array:
     """log det(I + Z' diag(weight) Z / ridge), in whichever of its two forms is the smaller."""
-    scaled = rows * jnp.sqrt(weight / ridge)[:, None]
     if rows.shape[1] <= min(len(rows), EXACT):
+        scaled = rows * jnp.sqrt(weight / ridge)[:, None]
         return _volume(_factor(dot(scaled.T, scaled)))
-    first, rest = _split(scaled)
-    factor = _factor(dot(first, first.T))
-    known = jax.scipy.linalg.solve_triangular(factor, dot(first, rest.T), lower=True)
-    left = jnp.maximum(jnp.sum(rest**2, axis=1) - jnp.sum(known**2, axis=0), 0.0)
-    return _volume(factor) + jnp.sum(jnp.log1p(left))
+    factor, known, rest = _longest(inner, weight / ridge)
+    left = (weight / ridge * (jnp.diagonal(inner) - jnp.sum(known**2, axis=0)))[rest]
+    return _volume(factor) + jnp.sum(jnp.log1p(jnp.maximum(left, 0.0)))
 
 
-def _leverage(rows: jax.Array, weight: jax.Array, ridge: jax.Array | float) -> jax.Array:
+def _leverage(rows: jax.Array, inner: jax.Array, weight: jax.Array, ridge: jax.Array | float) -> jax.Array:
     """z' (ridge I + Z' diag(weight) Z)^-1 z of every row [M]."""
-    scaled = rows * jnp.sqrt(weight / ridge)[:, None]
     if rows.shape[1] <= min(len(rows), EXACT):
+        scaled = rows * jnp.sqrt(weight / ridge)[:, None]
         solved = jax.scipy.linalg.solve_triangular(_factor(dot(scaled.T, scaled)), rows.T, lower=True)
         return jnp.sum(solved**2, axis=0) / ridge
-    first, _ = _split(scaled)
-    solved = jax.scipy.linalg.solve_triangular(_factor(dot(first, first.T)), dot(first, rows.T), lower=True)
-    return jnp.maximum(jnp.sum(rows**2, axis=1) - jnp.sum(solved**2, axis=0), 0.0) / ridge
+    _, known, _ = _longest(inner, weight / ridge)
+    return jnp.maximum(jnp.diagonal(inner) - jnp.sum(known**2, axis=0), 0.0) / ridge
 
 
-def _split(scaled: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The longest rows, and the others."""
-    if len(scaled) <= EXACT:
-        return scaled, scaled[:0]
-    order = jnp.argsort(-jnp.sum(scaled**2, axis=1))
-    return scaled[order[:EXACT]], scaled[order[EXACT:]]
+def _longest(inner: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of the rows B that are longest once scaled: the factor L of I + BB', L^-1 BZ' [B, M], and which rows are left."""
+    order = jnp.argsort(-scale * jnp.diagonal(inner))
+    first = order[:EXACT]
+    root = jnp.sqrt(scale[first])[:, None]
+    products = root * inner[first]
+    factor = _factor(root.T * products[:, first])
+    return factor, jax.scipy.linalg.solve_triangular(factor, products, lower=True), order[EXACT:]
 
 
 def _factor(inner: jax.Array) -> jax.Array:

@@ -119,7 +119,7 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
         directions = jnp.eye(width, dtype=features.dtype)
     _, turn = jnp.linalg.eigh(dot(rows.T, rows))
     turned = dot(rows, turn)
-    return Basis(turned, dot(directions, turn), jnp.sum(turned**2, axis=0))
+    return Basis(turned, dot(directions, turn), jnp.sum(turned**2, axis=0), dot(turned, turned.T))
 
 
 def path(

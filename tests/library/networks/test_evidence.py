@@ -69,7 +69,7 @@ def test_a_row_left_out_loses_what_a_fit_without_it_says(num, width):
 
 def test_a_step_by_hand():
     """One row, one coordinate: h = z^2 / (ridge + w z^2), and the loss at the moved logits."""
-    base = map_head.Basis(jnp.array([[2.0]]), jnp.eye(1), jnp.array([4.0]))
+    base = map_head.Basis(jnp.array([[2.0]]), jnp.eye(1), jnp.array([4.0]), jnp.array([[4.0]]))
     weights = jnp.array([[0.3], [-0.3]])
     p = 1 / (1 + np.exp(-1.2))
     w = p * (1 - p)
