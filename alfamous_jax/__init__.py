@@ -9,7 +9,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates, utilities
+from alfamous_jax import acquisition, compile_cache, cycle, exported, imbalance, laplace, metrics, updates, utilities
 from alfamous_jax.networks import cross_validation, random_features
 from alfamous_jax.selection import (
     balance,
@@ -61,6 +61,7 @@ __all__ = [
     "batch_bald",
     "centroids",
     "choose_head",
+    "compile_cache",
     "cross_validation",
     "cycle",
     "datasets",

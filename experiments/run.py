@@ -10,9 +10,10 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
+from alfamous_jax import compile_cache
 from experiments import command_line
 from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
-from experiments.engines import choose, compile_cache, distributed
+from experiments.engines import choose, distributed
 from experiments.engines.carry_out import carry_out, together
 from experiments.engines.choose import LOCAL, Settings
 from experiments.learning.check import check, check_data, facts

@@ -10,9 +10,10 @@ import sys
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 
+from alfamous_jax import compile_cache
 from experiments import command_line
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
-from experiments.engines import choose, compile_cache
+from experiments.engines import choose
 from experiments.engines.carry_out import carry_out
 from experiments.engines.choose import LOCAL, Settings
 from experiments.learning import methods

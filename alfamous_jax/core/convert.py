@@ -35,18 +35,22 @@ def door(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def as_array(x: Any, name: str) -> Any:
-    """Numbers as a JAX or NumPy array; what is one, a pytree or a setting is given back.
+    """Numbers as a JAX or NumPy array, one of NumPy's scalars as Python's; an array, a pytree or a setting as it is.
+
+    A static argument is part of what is compiled, and np.int64(20) would count as another than 20.
 
     Raises:
       ValueError: text, objects, times, complex numbers, sparse matrices, lists of unequal lengths.
     """
+    if isinstance(x, np.generic) and x.dtype.kind in KINDS:
+        return x.item()
     if isinstance(x, jax.Array) or x is None or isinstance(x, (bool, int, float, str, tuple, dict)):
         return x
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise ValueError(f"{name} is a sparse matrix of shape {x.shape}; give {name}.toarray()")
     if isinstance(x, list) and any(isinstance(item, jax.Array) for item in x):
         return jnp.asarray(x)
-    own = isinstance(x, (np.ndarray, np.generic))
+    own = isinstance(x, np.ndarray)
     if hasattr(x, "detach"):  # torch; a tensor with a gradient or on another device has no NumPy form
         x = x.detach().cpu()
     if hasattr(x, "to_numpy"):

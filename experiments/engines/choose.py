@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from absl import flags
 
-from experiments.engines import compile_cache, processes, slurm, units
+from alfamous_jax import compile_cache
+from experiments.engines import processes, slurm, units
 from experiments.engines.units import Unit
 from experiments.plan.work import Plan
 from experiments.store import lanes

@@ -102,7 +102,7 @@ def _work(unit: Unit) -> None:
     if unit.threads:
         for name in THREADS:  # read once, when their libraries are loaded
             os.environ[name] = str(unit.threads)
-    from experiments.engines import compile_cache
+    from alfamous_jax import compile_cache
     from experiments.learning import loop
 
     compile_cache.use(unit.compile_cache)

@@ -27,6 +27,7 @@ LIBRARY = {
     "datasets": "imbalance",
     "utilities": "core acquisition laplace",
     "_answers": "core",
+    "compile_cache": "",
     "_factored": "core laplace updates",
     "cycle": "core acquisition laplace updates utilities selection _answers _factored",
     "exported": "core laplace utilities cycle",
@@ -60,6 +61,7 @@ def rules():
     may |= {f"experiments.{room}": named("experiments", names.split()) for room, names in EXPERIMENTS.items()}
     for room in USE_THE_LIBRARY:
         may[f"experiments.{room}"] |= library | {"alfamous_jax"}
+    may["experiments.engines"] |= {"alfamous_jax", "alfamous_jax.compile_cache"}
     may["experiments.bench"] |= {"configs"}
     may["experiments.conformance"] |= {"configs"}
     may |= {"alfamous_jax": library, "experiments": set(), "configs": set(), "tools": set()}

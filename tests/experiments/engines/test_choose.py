@@ -8,8 +8,9 @@ import sys
 import jax
 import pytest
 
+from alfamous_jax import compile_cache
 from configs.letter import get_config
-from experiments.engines import choose, compile_cache, slurm
+from experiments.engines import choose, slurm
 from experiments.engines.choose import Settings
 from experiments.run import run
 

@@ -126,9 +126,22 @@ class TestDoors:
 
     def test_arrays_tracers_and_settings_pass_as_they_are(self):
         posterior = laplace.Posterior(jnp.zeros((2, 4)), jnp.eye(4))
-        for x in (jnp.ones(3), np.ones(3), jax.random.key(0), posterior, 3, 0.5, "entropy", None, np.float32(2)):
+        for x in (jnp.ones(3), np.ones(3), jax.random.key(0), posterior, 3, 0.5, "entropy", None):
             assert convert.as_array(x, "x") is x
         jax.make_jaxpr(lambda x: convert.as_array(x, "x") + 1)(1.0)
+
+    def test_a_number_of_numpy_is_one_of_python_and_compiles_nothing_anew(self):
+        for x, taken in ((np.int64(20), 20), (np.float32(2), 2.0), (np.bool_(True), True), (np.uint8(255), 255)):
+            assert convert.as_array(x, "x") == taken and type(convert.as_array(x, "x")) is type(taken)
+        with pytest.raises(ValueError, match="x must hold numbers, got complex128"):
+            convert.as_array(np.complex128(1j), "x")
+        probs, available = jnp.asarray(PROBS), ~LABELLED
+        before = [
+            balance.select_greedy(probs[:, 0], probs, DEMAND, 0.5, available, budget=3).indices.tolist(),
+            balance._select_greedy._cache_size(),
+        ]
+        picks = balance.select_greedy(probs[:, 0], probs, DEMAND, np.float64(0.5), available, budget=np.int64(3))
+        assert [picks.indices.tolist(), balance._select_greedy._cache_size()] == before
 
     def test_a_door_is_still_a_compiled_function(self):
         posterior = laplace.Posterior(jnp.zeros((2, 4)), jnp.eye(4))

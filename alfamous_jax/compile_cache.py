@@ -17,13 +17,17 @@ def default_folder() -> str:
     return os.environ.get("ALFAMOUS_COMPILE_CACHE", own)
 
 
-def use(folder: str) -> None:
-    """Has this process read and write compiled programs in a folder; "" leaves JAX as it is.
+def use(folder: str | None = None) -> None:
+    """Has this process read and write compiled programs in a folder; call it before anything is compiled.
+
+    Args:
+      folder: by default `default_folder()`; "" leaves JAX as it is.
 
     Machines that share the folder share programs only with their like: a program compiled for one CPU may
     hold instructions that another lacks. What another process has half written is compiled again, with a warning.
     JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS says from how many seconds of compiling on a program is kept, .5 without.
     """
+    folder = default_folder() if folder is None else folder
     if folder:
         path = pathlib.Path(folder).expanduser() / _machine()
         jax.config.update("jax_compilation_cache_dir", str(path))
