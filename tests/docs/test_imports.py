@@ -43,11 +43,12 @@ EXPERIMENTS = {
     "conformance": "learning plan store",
     "report": "plan store published",
     "paper": "plan store published report",
+    "benchmark": f"{ROOMS} run",
     "bench": ROOMS,
     "command_line": "",
     **dict.fromkeys(DOORS, f"{ROOMS} command_line"),
 }
-USE_THE_LIBRARY = ["learning", "conformance", "bench", *DOORS]
+USE_THE_LIBRARY = ["learning", "conformance", "bench", "benchmark", *DOORS]
 
 
 def named(package, names):
@@ -62,6 +63,7 @@ def rules():
     for room in USE_THE_LIBRARY:
         may[f"experiments.{room}"] |= library | {"alfamous_jax"}
     may["experiments.engines"] |= {"alfamous_jax", "alfamous_jax.compile_cache"}
+    may["experiments.benchmark"] |= {"configs"}
     may["experiments.bench"] |= {"configs"}
     may["experiments.conformance"] |= {"configs"}
     may |= {"alfamous_jax": library, "experiments": set(), "configs": set(), "tools": set()}

@@ -1,0 +1,91 @@
+"""Strategies over many pools under one protocol, on one page.
+
+    python -m experiments.benchmark --workdir=runs/benchmark --resume
+    python -m experiments.benchmark mine.npz letter --strategies=random,margin-alfamous --seeds=5 --workdir=runs/mine
+
+runs `configs/own.py` on each pool in turn, in a folder of the workdir, and writes README.md there: ranking, pairwise
+wins, curves, labels needed, seconds. Without names, the seven pools that are known; those whose files are in the folder
+that ALFAMOUS_DATA_DIR names. A pool is a file with all labels, as docs/own-data.md says.
+"""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from alfamous_jax import compile_cache
+from experiments.benchmark import FULL, full, page
+from experiments.benchmark.pools import KNOWN, STRATEGIES, Pool, config_of, pools_of
+from experiments.engines.choose import Settings
+from experiments.report import runs
+from experiments.run import run
+from experiments.store import files
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Command line; exit code 2 and one line on stderr where something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark", description="Strategies over many pools.")
+    parser.add_argument("pools", nargs="*", help=f"files, or of {', '.join(KNOWN)}; all of these if none is named")
+    parser.add_argument("--workdir", required=True, help="folder of the benchmark")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="names with commas between them")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=0, help="processes at a time; 0 is one for each core")
+    parser.add_argument("--resume", action="store_true", help="go on with what is there")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page of what is there")
+    options = parser.parse_args(args)
+    folder = pathlib.Path(options.workdir)
+    try:
+        pools = _pools(options.pools)
+        if not options.page:
+            compile_cache.use()
+            strategies = options.strategies.split(",")
+            configs = {pool.name: config_of(pool, strategies, options.seeds, options.workers) for pool in pools}
+            for number, (name, config) in enumerate(configs.items(), start=1):
+                print(f"\n{name}, pool {number} of {len(configs)}", flush=True)
+                settings = Settings(compile_cache=compile_cache.default_folder())
+                run(config, folder / name, resume=options.resume, settings=settings)
+        path = _write(folder, [pool.name for pool in pools])
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"stopped; --resume goes on with {folder}", file=sys.stderr)
+        return 130
+    print(path)
+    return 0
+
+
+def _pools(names: Sequence[str]) -> list[Pool]:
+    """Those named, or those known whose files are there; says which are not."""
+    if names:
+        return pools_of(names)
+    found, absent = [], []
+    for name in KNOWN:
+        try:
+            found += pools_of([name])
+        except ValueError:
+            absent.append(name)
+    if absent:
+        print(f"Left out, as ALFAMOUS_DATA_DIR has no file of them: {', '.join(absent)}.")
+    return found
+
+
+def _write(folder: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
+    """The page of the pools that have records."""
+    found = {name: runs.load(folder / name) for name in names if (folder / name / "metrics.jsonl").is_file()}
+    if not found:
+        raise ValueError(f"{folder}: no run of {', '.join(names)} in it")
+    known = {}
+    for name, one in found.items():
+        path = folder / name / FULL
+        if not path.is_file() and all(own.whole.any() for own in one.lanes.values()):
+            Console(stderr=True).print(f"{name}: the score of all labels ...")
+            files.write_json(path, full.score(one))
+        known[name] = files.read_json(path)
+    return page.write_page(found, known, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

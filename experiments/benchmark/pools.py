@@ -1,0 +1,77 @@
+"""Which pools are compared, and the experiment that each of them is: that of `configs/own.py`."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from configs.own import get_config
+from experiments.plan.strategies import parse
+
+PLAIN = ("random", "us", "margin", "entropy", "badge")
+STRATEGIES = (*PLAIN, "kcenter-cb", "random-cb", "us-alfamous", "margin-alfamous", "bald-alfamous")
+
+
+class Pool(NamedTuple):
+    """Features with all their labels."""
+
+    name: str
+    dataset: str  # a name of the registry or a file
+    changes: Mapping[str, Any] = {}  # to the config
+
+
+# LETTER's own config cuts 13 of its classes to a tenth. Features of the images of CIFAR-10 come balanced.
+HALF_CUT = {"minority_share": 0.5, "minority_ratio": 0.1}
+TUNED = (  # the sets that defaults are chosen on
+    Pool("letter", "letter", HALF_CUT),
+    Pool("banking77_minilm", "banking77_minilm"),
+    Pool("neu_cls_64_lite0", "neu_cls_64_lite0"),
+)
+HELD_OUT = (
+    Pool("clinc150_imbalanced_minilm", "clinc150_imbalanced_minilm"),
+    Pool("cifar10_lite0", "cifar10_lite0", HALF_CUT),
+    Pool("cifar100_part_lite0", "cifar100_part_lite0"),
+    Pool("fashion_mnist_lite0", "fashion_mnist_lite0", HALF_CUT),
+)
+KNOWN = {pool.name: pool for pool in TUNED + HELD_OUT}
+
+
+def pools_of(names: Sequence[str], data_dir: str = "") -> list[Pool]:
+    """The pools of names and files.
+
+    Args:
+      names: of `KNOWN`, or paths of files of one's own.
+      data_dir: where the files of those known are; the variable ALFAMOUS_DATA_DIR if not given.
+
+    Raises:
+      ValueError: a name is neither, stands twice, or its file is not there.
+    """
+    folder = pathlib.Path(data_dir or os.environ.get("ALFAMOUS_DATA_DIR", ""))
+    found: list[Pool] = []
+    where = "; ALFAMOUS_DATA_DIR names the folder of the pools known"
+    for name in names:
+        pool, path = KNOWN.get(name), pathlib.Path(name)
+        if pool is None:
+            pool = Pool(path.name.removesuffix("".join(path.suffixes)) or path.name, name)
+        elif pool.dataset != "letter":
+            path = folder / f"{pool.dataset}.npz"
+            pool = pool._replace(dataset=str(path))
+        if pool.dataset != "letter" and not path.exists():
+            raise ValueError(f"{name!r}: there is no file {str(path)!r}{where if name in KNOWN else ''}")
+        if pool.name in [other.name for other in found]:
+            raise ValueError(f"{name!r}: a pool called {pool.name!r} is there already")
+        found.append(pool)
+    return found
+
+
+def config_of(pool: Pool, strategies: Sequence[str], seeds: int, workers: int = 0) -> dict[str, Any]:
+    """The config of a pool: `configs/own.py` with its changes.
+
+    Raises:
+      ValueError: a name is none of a strategy.
+    """
+    for name in strategies:
+        parse(name)
+    config = get_config().to_dict()
+    changes = {"strategies": tuple(strategies), "seeds": seeds, "workers": workers}
+    return config | {"dataset": pool.dataset} | changes | dict(pool.changes)
