@@ -72,7 +72,7 @@ def get_base() -> ConfigDict:
     config.kernel_scale = 1.0
     config.refit = False  # fit the last layer anew, exactly, once the network is trained
     config.ridge = FieldReference(1.0, field_type=object)  # of the posterior and of the exact fit, there also "auto"
-    config.ridges = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)  # what "auto" chooses from, in falling order
+    config.ridges = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # what "auto" chooses from, in falling order
     config.criterion = "auto"  # what map and ridge are chosen by: "loo" (loss of a row left out), "folds", "evidence";
     # "auto" is "loo" for given rows, and "evidence" for a network, whose features have seen the labels
     config.source = ""  # a file of experiments.train_source: the backbone starts from it, SVMs see its features
