@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import labels, places, split
+from alfamous_jax.datasets import finite, labels, places, split
 from alfamous_jax.datasets.places import DATA_DIR, PARTS, Arrays
 from alfamous_jax.datasets.registry import SOURCES
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
-LARGEST = float(np.finfo(np.float32).max)
+MOST_CHANNELS = 12  # of a series that nothing but the shape of its rows tells from an image
 
 
 class Dataset(NamedTuple):
@@ -78,7 +78,7 @@ def load(
         raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
     if len(classes) not in (0, source.num_classes):
         raise ValueError(f"classes: {name} has {source.num_classes} classes, got names of {len(classes)}")
-    where, arrays = places.registered(name, source, folder)
+    where, arrays, notes = places.registered(name, source, folder)
     x_train, y_train, x_test, y_test = _split(where, arrays, source.split, test_rows or source.test_rows)
     x_train, x_test = (
         x.reshape(len(x), *source.shape) if x.shape[1:] == (*source.shape, 1) else x for x in (x_train, x_test)
@@ -91,7 +91,7 @@ def load(
     num_missing = source.num_rows - len(y_train) - len(y_test)
     names = tuple(map(str, classes)) or _names(arrays)
     names = names if len(names) == source.num_classes else ()
-    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names)
+    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names, notes=notes)
 
 
 def from_arrays(
@@ -117,7 +117,8 @@ def from_arrays(
       notes: what has been done with the arrays already, for `Dataset.notes`.
 
     Returns:
-      the data set; tables are to be scaled feature by feature, images and series by channel.
+      the data set; tables are to be scaled feature by feature, images by channel, and what `is_series` takes for series
+      as such. Series [rows, time] look like a table: `_replace(scaling="series")` says what they are.
 
     Raises:
       ValueError: an array is missing, has the wrong shape, a NaN, an infinity or a value beyond float32, or the labels
@@ -142,12 +143,23 @@ def from_arrays(
             raise ValueError(f"{where}: {error}") from None
         parts = x[~tested], y[~tested], x[tested], y[tested]
     data = _checked(where, parts, known.num_classes)
+    shape = data.x_train.shape[1:]
+    if is_series(shape) and not isinstance(data.x_train, np.memmap):
+        said += (
+            f"Rows of {shape[0]} x {shape[1]} numbers were taken for series of {shape[1]} channels, each with a mean "
+            "and a deviation of its own; images of this shape are told by [rows, height, width, 1].",
+        )
     return data._replace(
-        scaling="feature" if data.x_train.ndim == 2 else "channel",
+        scaling="feature" if len(shape) == 1 else "series" if is_series(shape) else "channel",
         class_names=known.names,
         source_probs=_source_probs(where, arrays, len(data.y_train), tested),
         notes=(*notes, *known.notes, *said),
     )
+
+
+def is_series(row_shape: Sequence[int]) -> bool:
+    """Whether rows [time, channels] are taken for series: up to 12 channels, and at least twice as many times."""
+    return len(row_shape) == 2 and 1 <= row_shape[1] <= MOST_CHANNELS and row_shape[0] >= 2 * row_shape[1]
 
 
 def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
@@ -219,23 +231,16 @@ def _check_rows(where: str, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError(f"{where}: wanted x [rows, ...] and y [rows], got x {x.shape} and y {y.shape}")
     if not len(x):
         raise ValueError(f"{where}: has no rows")
+    if not x.size:
+        raise ValueError(f"{where}: x {x.shape} has rows without a number")
 
 
 def _check(where: str, x: np.ndarray, y: np.ndarray) -> None:
     _check_rows(where, x, y)
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{where}: x must be real numbers, got {x.dtype}")
-    if isinstance(x, np.memmap) or x.dtype.kind == "b":
-        return
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = np.argwhere(~np.isfinite(x))
-        raise ValueError(f"{where}: x has {len(bad)} NaN or infinite values, the first at {tuple(bad[0].tolist())}")
-    if x.dtype.kind == "f" and x.dtype.itemsize > 4 and x.size and max(x.max(), -x.min()) > LARGEST:
-        row, *rest = np.argwhere(np.abs(x) > LARGEST)[0].tolist()
-        raise ValueError(
-            f"{where}: x[{', '.join(map(str, (row, *rest)))}] is {x[row, *rest]:.3g} (row {row}, column "
-            f"{', '.join(map(str, rest))}), beyond float32, whose largest number is {LARGEST:.3g}"
-        )
+    if not isinstance(x, np.memmap):  # which would be read from end to end
+        finite.check(where, x)
 
 
 def _check_classes(where: str, y: np.ndarray, num_classes: int) -> None:

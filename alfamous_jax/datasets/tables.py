@@ -6,11 +6,13 @@ CSV is read by pandas where it is installed, else by Python's own reader. Parque
 import csv
 import importlib.util
 import pathlib
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from alfamous_jax.datasets import regular
 from alfamous_jax.datasets.columns import Table, table
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -44,6 +46,7 @@ def is_saved(path: pathlib.Path) -> bool:
 def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:
     """The columns of a CSV or TSV file, cells as text unless pandas has made numbers of them."""
     try:
+        regular.check(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             separator = "\t" if path.suffix == ".tsv" else ";" if ";" in first and "," not in first else ","
@@ -54,13 +57,15 @@ def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:
             if importlib.util.find_spec("pandas"):
                 import pandas
 
-                empty: Any = {"keep_default_na": False, "na_values": [""]}
-                frame = pandas.read_csv(
-                    path, sep=separator, encoding="utf-8-sig", low_memory=False, index_col=False, **empty
-                )
+                how: Any = {"keep_default_na": False, "na_values": [""], "low_memory": False, "index_col": False}
+                with warnings.catch_warnings():  # of cells that are beyond the last column, and would be left out
+                    warnings.simplefilter("error", pandas.errors.ParserWarning)
+                    frame = pandas.read_csv(path, sep=separator, encoding="utf-8-sig", **how)
                 return {str(name): frame[name].to_numpy() for name in frame}
             rows = [row for row in csv.reader(file, delimiter=separator) if row]
-    except (OSError, ValueError, csv.Error) as error:  # pandas' own are ValueErrors
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {path}") from None
+    except Exception as error:  # Python's reader and that of pandas have a dozen kinds between them
         raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from error
     for number, row in enumerate(rows):
         if len(row) != len(header):
@@ -76,6 +81,9 @@ def _parquet(path: pathlib.Path) -> Mapping[str, np.ndarray]:
     if has <= {"pandas"} or has == {"fastparquet"}:
         raise ValueError(f"{path}: Parquet needs a library that reads it; pip install pyarrow (or polars)")
     try:
+        regular.check(path)
+        if "pyarrow" in has:
+            _check_claims(path)
         if "pandas" in has and has & {"pyarrow", "fastparquet"}:
             import pandas
 
@@ -91,6 +99,15 @@ def _parquet(path: pathlib.Path) -> Mapping[str, np.ndarray]:
         return {name: np.array(whole[name].to_numpy()) for name in whole.column_names}
     except Exception as error:  # each library has kinds of its own
         raise ValueError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())[:200]})") from error
+
+
+def _check_claims(path: pathlib.Path) -> None:
+    """Refuses a file that claims to hold more than fits in memory, by its footer alone."""
+    import pyarrow.parquet
+
+    footer = pyarrow.parquet.read_metadata(path)
+    groups = [footer.row_group(i).total_byte_size for i in range(footer.num_row_groups)]
+    regular.check_room(max(sum(groups), 8 * footer.num_rows * footer.num_columns))
 
 
 def _saved(path: pathlib.Path, label_column: str) -> Table:

@@ -10,11 +10,14 @@ from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
 from alfamous_jax.datasets import Dataset, scaling
 from alfamous_jax.datasets.pools import PROFILES
 from alfamous_jax.datasets.scaling import SCALINGS
+from alfamous_jax.networks import random_features
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
 from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
+
+LOOKED_AT = 10_000  # rows of a file that is not read as a whole
 
 # Fields whose values stand where they are used.
 OWNED: tuple[Rule, ...] = (
@@ -58,7 +61,15 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
       ValueError, FileNotFoundError: names the field, the value and what was expected.
     """
     dataset = problem.load_dataset(frozen)
+    if config["parallel"] != "pool":  # else every process would read the rows of all
+        problem.refuse_bad_rows(frozen)
     check_inputs(config, dataset.x_train.shape[1:])
+    if config["augment"] != "none" and dataset.scaling == "series":
+        shape = dataset.x_train.shape[1:]
+        raise ValueError(
+            f"config.augment: {config['augment']!r} takes images, rows of shape {shape} are taken for series; give "
+            "images as [rows, height, width, 1]"
+        )
     problem.check_backbone(frozen)
     if config["source"]:
         problem.load_source(frozen)
@@ -91,5 +102,24 @@ def facts(dataset: Dataset, frozen: FrozenConfigDict, seed: int, notes: Sequence
         "scaling": dataset.scaling,
         "range": None if isinstance(dataset.x_train, np.memmap) else scaling.extremes(dataset),
         "constant": int(np.sum(varying)) if scaling.by_feature(dataset) else 0,
-        "notes": list(notes or dataset.notes),
+        "notes": [*(notes or dataset.notes), *_beyond_reach(dataset, frozen)],
     }
+
+
+def _beyond_reach(dataset: Dataset, frozen: FrozenConfigDict) -> list[str]:
+    """A sentence where random features are taken of numbers too large for a cosine in float32."""
+    if frozen.head != "sngp" or frozen.backbone != "identity":
+        return []
+    rows = dataset.x_train
+    if isinstance(rows, np.memmap) and dataset.scaling == "none":
+        seen = rows[:: max(1, len(rows) // LOOKED_AT)]
+        low, high = float(seen.min()), float(seen.max())
+    else:
+        low, high = scaling.extremes(dataset)
+    largest, reach = max(-low, high), random_features.REACH * frozen.kernel_scale**0.5
+    if largest <= reach:
+        return []
+    return [
+        f"Features reach {largest:.3g}: beyond {reach:.3g} the random features of config.head 'sngp' are noise, as "
+        "float32 has no cosine there; config.scaling 'feature' brings the features to one scale."
+    ]

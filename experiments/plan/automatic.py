@@ -52,8 +52,10 @@ def labels(config: Mapping, num_rows: int, num_classes: int) -> Labels:
     return Labels(initial, budget, cycles)
 
 
-def backbone(row_shape: Sequence[int]) -> str:
-    """The network for rows of a shape: none where they are features, a small one for images."""
+def backbone(row_shape: Sequence[int], series: bool = False) -> str:
+    """The network for rows of a shape: none where they are features, a small one for images and for series."""
+    if series:
+        return "tcn"
     return "resnet6" if len(row_shape) in (2, 3) else "identity"
 
 
