@@ -71,7 +71,8 @@ def read(path) -> dict[str, np.ndarray]:
     except OSError:
         raise
     except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds between them
-        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({reason})") from None
     parts = next((parts for parts in (SPLIT, WHOLE) if set(parts) <= set(names)), None)
     if not parts:
         raise ValueError(f"{path}: needs arrays {', '.join(WHOLE)} or {', '.join(SPLIT)}, has {', '.join(names)}")

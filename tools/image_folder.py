@@ -185,7 +185,7 @@ def _read(path, size, grey, background, seen):
             plain = _opaque(upright, background, seen).convert("L" if grey else "RGB")
             return np.asarray(ImageOps.fit(plain, (size, size))), "byte"
     except Exception as error:  # every format has a decoder with errors of its own
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path}: not a readable image ({reason})") from None
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 KINDS = {"text": "text", "whole": "whole numbers", "bool": "True and False", "one-hot": "one-hot rows"}
 LISTED = 6  # values that a sentence lists
+LONGEST = 60  # of such a value
 
 
 class Labels(NamedTuple):
@@ -88,9 +89,14 @@ def number(where: str, parts: Mapping[str, np.ndarray], num_classes: int = 0, na
 
 
 def listed(values: Sequence[object] | np.ndarray) -> str:
-    """Some values as text, the middle left out where there are many."""
-    texts = [str(value) for value in values]
+    """Some values as text, the middle left out where there are many, and the end of long ones."""
+    texts = [short(value) for value in values]
     return ", ".join(texts if len(texts) <= LISTED else [*texts[: LISTED - 2], "...", texts[-1]])
+
+
+def short(value: object) -> str:
+    """A value as text, its end left out where it is long."""
+    return text if len(text := str(value)) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _read(what: str, y: np.ndarray) -> _Read:
@@ -153,7 +159,7 @@ def _places(where: str, kind: str, classes: np.ndarray, texts: Sequence[str], na
         return classes
     if -1 in by_name:
         other = texts[by_name.index(-1)]
-        raise ValueError(f"{where}: the label {other!r} is none of the {len(names)} classes ({listed(names)})")
+        raise ValueError(f"{where}: the label {short(other)!r} is none of the {len(names)} classes ({listed(names)})")
     return np.array(by_name)
 
 

@@ -136,4 +136,4 @@ def _reason(error: Exception) -> str:
     """What an error says, in one line."""
     if isinstance(error, PermissionError):
         return "no permission to read it"
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split())[:200] or type(error).__name__

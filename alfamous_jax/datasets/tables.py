@@ -14,6 +14,7 @@ import numpy as np
 
 from alfamous_jax.datasets import regular
 from alfamous_jax.datasets.columns import Table, table
+from alfamous_jax.datasets.labels import short
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 SAVED = ("dataset_dict.json", "state.json")  # one of them is in a folder that `datasets` has saved
@@ -32,7 +33,7 @@ def read(path: pathlib.Path, label_column: str = "") -> Table:
     Raises:
       ValueError: it cannot be read, needs a library that is not installed, or `columns.table` refuses it.
     """
-    if path.is_dir():
+    if is_saved(path):
         return _saved(path, label_column)
     columns = _parquet(path) if path.suffix == ".parquet" else _separated(path)
     return table(str(path), columns, label_column)
@@ -53,7 +54,7 @@ def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:
             file.seek(0)
             header = next(csv.reader(file, delimiter=separator), [])
             if twice := {name for name in header if header.count(name) > 1}:
-                raise ValueError(f"two columns are called {sorted(twice)[0]!r}")
+                raise ValueError(f"two columns are called {short(sorted(twice)[0])!r}")
             if importlib.util.find_spec("pandas"):
                 import pandas
 
@@ -66,7 +67,7 @@ def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
     except Exception as error:  # Python's reader and that of pandas have a dozen kinds between them
-        raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from error
+        raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())[:200]})") from error
     for number, row in enumerate(rows):
         if len(row) != len(header):
             raise ValueError(

@@ -68,6 +68,7 @@ def settle(config: Mapping) -> Settled:
         settled["backbone"] = automatic.backbone(shape, dataset.scaling == "series")
     if config["head"] == automatic.AUTO:
         settled["head"] = automatic.head(settled["backbone"])
+    settled |= {k: v for k, v in automatic.training(settled["backbone"]).items() if config[k] == automatic.AUTO}
     if settled["backbone"] != config["backbone"] or settled["head"] != config["head"]:
         kind = "series" if dataset.scaling == "series" else "images" if len(shape) > 1 else ""
         rows = f"rows of shape {' x '.join(map(str, shape))} are {kind}" if kind else "rows are features"
