@@ -173,7 +173,8 @@ def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
 
 def _names(arrays: Arrays) -> tuple[str, ...]:
     names = arrays.get("classes", arrays.get("class_names", np.empty(0)))
-    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
+    texts = [x.decode(errors="backslashreplace") if isinstance(x, bytes) else str(x) for x in names.ravel().tolist()]
+    return tuple(texts)
 
 
 def _source_probs(where: str, arrays: Arrays, num_train: int, tested: np.ndarray | None) -> np.ndarray | None:
@@ -197,7 +198,9 @@ def _has_parts(where: str, arrays: Arrays) -> bool:
     """Whether the test rows are in arrays of their own."""
     has_parts = arrays.keys() >= set(PARTS)
     if not has_parts and not arrays.keys() >= {"x", "y"}:
-        raise ValueError(f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {', '.join(arrays)}")
+        raise ValueError(
+            f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {labels.listed(list(arrays))}"
+        )
     for name in PARTS if has_parts else ("x", "y"):
         if not arrays[name].ndim:
             raise ValueError(f"{where}: {name} must have rows, got a single {arrays[name].dtype}")
@@ -209,18 +212,16 @@ def _split(where: str, arrays: Arrays, how: str, test_rows: int) -> Parts:
     has_parts = _has_parts(where, arrays)
     if has_parts and how == "source":
         return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
+    for axis in "xy" if has_parts else "":
+        train, test = (arrays[f"{axis}_{part}"].shape[1:] for part in ("train", "test"))
+        if train != test:
+            raise ValueError(f"{where}: {axis}_train has rows of shape {train}, {axis}_test of {test}")
     x, y = (
         np.concatenate([arrays[f"{axis}_train"], arrays[f"{axis}_test"]]) if has_parts else arrays[axis]
         for axis in "xy"
     )
-    if how == "halves":
-        return x[::2], y[::2], x[1::2], y[1::2]
-    if how == "spread" and 0 < test_rows < len(x):
-        tested = np.zeros(len(x), bool)
-        tested[(2 * np.arange(test_rows) + 1) * len(x) // (2 * test_rows)] = True
-        return x[~tested], y[~tested], x[tested], y[tested]
     try:
-        tested = split.last(len(x), test_rows)
+        tested = split.by_rule(how, len(x), test_rows)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return x[~tested], y[~tested], x[tested], y[tested]

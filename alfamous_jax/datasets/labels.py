@@ -113,14 +113,20 @@ def _read(what: str, y: np.ndarray) -> _Read:
     if y.dtype.kind == "b":
         return _Read("bool", y.astype(np.int64), notes=("The labels are False (class 0) and True (class 1).",))
     if y.dtype.kind in "SU":
-        text = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-        return _Read("text", text)
+        try:
+            return _Read("text", np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{what} must be text in UTF-8, got bytes such as {short(error.object)}") from None
     if y.dtype.kind == "f":
         whole = np.where(np.isnan(y), -1, y)
-        if (odd := np.flatnonzero(whole != np.round(whole))).size or (
-            odd := np.flatnonzero(np.abs(whole) > 2**53)
-        ).size:
+        if (odd := np.flatnonzero((whole != np.round(whole)) | np.isinf(whole))).size:
             raise ValueError(f"{what}[{odd[0]}] is {y[odd[0]]}: labels that are floats must have whole values")
+        exact = 2 ** min(np.finfo(y.dtype).nmant + 1, 62)
+        if (odd := np.flatnonzero(np.abs(whole) > exact)).size:
+            raise ValueError(
+                f"{what}[{odd[0]}] is {y[odd[0]]}: whole values beyond {exact:,} are rounded in {y.dtype}, so that "
+                "classes may have become one; write the labels as integers or text"
+            )
         return _Read("whole", whole.astype(np.int64), notes=("The labels are floats with whole values.",))
     if y.dtype.kind in "iu" and (not y.size or y.max() <= np.iinfo(np.int64).max):
         return _Read("whole", y.astype(np.int64))

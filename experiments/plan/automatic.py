@@ -62,11 +62,8 @@ def backbone(row_shape: Sequence[int], series: bool = False) -> str:
 
 def training(backbone: str) -> dict[str, str | float]:
     """How a network is trained: one of series, which SGD makes diverge, by Adam."""
-    return (
-        {"optimizer": "adam", "learning_rate": 1e-3}
-        if backbone == "tcn"
-        else {"optimizer": "sgd", "learning_rate": 0.1}
-    )
+    optimizer, rate = ("adam", 1e-3) if backbone == "tcn" else ("sgd", 0.1)
+    return {"optimizer": optimizer, "learning_rate": rate}
 
 
 def head(backbone: str) -> str:

@@ -66,9 +66,9 @@ def _save(path: pathlib.Path, mode: str, rng: np.random.Generator) -> None:
 
 def _beside(folder: pathlib.Path, rng: np.random.Generator, outside: pathlib.Path) -> None:
     """What is no image of the folder."""
-    for _ in range(rng.integers(1, 4)):
+    for i in range(rng.integers(1, 4)):
         place = [folder, folder / "a"][rng.integers(2)]
-        name, how = f"{['.', ''][rng.integers(2)]}other{rng.integers(99)}.png", rng.integers(0, 6)
+        name, how = f"{['.', ''][rng.integers(2)]}other{i}.png", rng.integers(0, 6)
         if how == 0:
             (place / name).symlink_to(outside / "kept")
         elif how == 1:

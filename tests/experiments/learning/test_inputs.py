@@ -11,7 +11,7 @@ from tiny_letter import lanes, tiny
 
 from configs import own
 from experiments.learning import active, problem, schemes
-from experiments.learning.check import check_data, facts
+from experiments.learning.check import check, check_data, facts
 from experiments.learning.settle import settle
 
 RNG = np.random.default_rng(0)
@@ -77,6 +77,9 @@ def test_series_get_a_network_of_their_own(tmp_path, shape, how):
     config = {**own.get_config().to_dict(), "dataset": str(tmp_path / "x.npz"), "scaling": how}
     settled, notes = settle(config)
     assert (settled["backbone"], settled["head"]) == ("tcn", "linear")
+    assert (settled["optimizer"], settled["learning_rate"]) == ("adam", 1e-3)
+    check(settled)
+    assert settle(config | {"learning_rate": 0.5})[0]["learning_rate"] == 0.5, "a number stays"
     assert any(f"the rows of shape {' x '.join(map(str, shape))} are series." in note for note in notes)
     assert problem.load_dataset(FrozenConfigDict(settled)).scaling == "series"
 

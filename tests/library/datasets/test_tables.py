@@ -2,13 +2,14 @@
 
 import importlib.util
 import json
+import os
 import sys
 
 import numpy as np
 import pytest
 
 from alfamous_jax import datasets
-from alfamous_jax.datasets import columns, tables
+from alfamous_jax.datasets import columns, regular, tables
 
 FIND = importlib.util.find_spec
 READERS = ["csv", *(["pandas"] if FIND("pandas") else [])]
@@ -120,6 +121,41 @@ def test_tables_that_are_refused(reader, tmp_path, text, label_column, message):
     with pytest.raises(ValueError, match=message) as caught:
         read(tmp_path, text, label_column)
     assert str(caught.value).startswith(str(tmp_path)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["a,y\n1,0,5\n2,1,5\n", "a,y\n1,0\n2,1,5\n"], ids=["all lines", "one"])
+def test_cells_beyond_the_last_column_are_not_left_out(reader, tmp_path, text):
+    with pytest.raises(ValueError, match="mine.csv: not a readable table"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_what_is_no_file_is_not_waited_for(reader, tmp_path, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ValueError, match=rf"{name}{suffix}: not a readable .* \(it is a {name}\)"):
+            tables.read(tmp_path / f"{name}{suffix}")
+
+
+def test_a_parquet_file_that_claims_too_much(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    parquet.write_table(arrow.table({"a": np.zeros(100_000), "label": np.zeros(100_000, int)}), tmp_path / "a.parquet")
+    monkeypatch.setattr(regular, "room", lambda: 10**6)
+    with pytest.raises(ValueError, match=r"a.parquet: not a readable Parquet file \(it says that it holds 0.0 GB and"):
+        tables.read(tmp_path / "a.parquet")
+
+
+def test_long_cells_are_cut_in_messages(reader, tmp_path):
+    with pytest.raises(ValueError) as caught:
+        read(tmp_path, f"a,y\n1,0\n{'?' * 5000},1\n3,0\n")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
+    with pytest.raises(ValueError) as caught:
+        read(tmp_path, f"{'a' * 5000},b\n1,0\n")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
 
 
 def test_rows_of_other_lengths(tmp_path, monkeypatch):
