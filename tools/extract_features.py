@@ -72,6 +72,7 @@ def read(path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds between them
         reason = " ".join(str(error).split())[:200]
+        reason = reason if reason.isprintable() else repr(reason)[1:-1]
         raise ValueError(f"{path}: not a readable .npz file of plain arrays ({reason})") from None
     parts = next((parts for parts in (SPLIT, WHOLE) if set(parts) <= set(names)), None)
     if not parts:

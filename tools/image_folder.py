@@ -186,6 +186,7 @@ def _read(path, size, grey, background, seen):
             return np.asarray(ImageOps.fit(plain, (size, size))), "byte"
     except Exception as error:  # every format has a decoder with errors of its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason if reason.isprintable() else repr(reason)[1:-1]
         raise ValueError(f"{path}: not a readable image ({reason})") from None
 
 

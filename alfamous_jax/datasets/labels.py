@@ -83,7 +83,7 @@ def number(where: str, parts: Mapping[str, np.ndarray], num_classes: int = 0, na
         elif kind != "bool":
             texts = []
     if len(names or classes) < 2:
-        raise ValueError(f"{where}: needs two classes, every label is {texts[0] if texts else 0}")
+        raise ValueError(f"{where}: needs two classes, every label is {short(texts[0]) if texts else 0}")
     coded = {part: place[np.searchsorted(classes, one.values)].astype(np.int32) for part, one in read.items()}
     return Labels(coded, len(names or classes), tuple(texts), tuple(notes))
 
@@ -94,9 +94,10 @@ def listed(values: Sequence[object] | np.ndarray) -> str:
     return ", ".join(texts if len(texts) <= LISTED else [*texts[: LISTED - 2], "...", texts[-1]])
 
 
-def short(value: object) -> str:
-    """A value as text, its end left out where it is long."""
-    return text if len(text := str(value)) <= LONGEST else f"{text[:LONGEST]}..."
+def short(value: object, longest: int = LONGEST) -> str:
+    """A value as text for a line: signs that cannot be printed are written out, the end of a long one is left out."""
+    text = str(value) if len(str(value)) <= longest else f"{str(value)[:longest]}..."
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _read(what: str, y: np.ndarray) -> _Read:

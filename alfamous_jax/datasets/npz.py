@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from alfamous_jax.datasets import regular
+from alfamous_jax.datasets.labels import short
 
 ARRAY = b"\x93NUMPY"  # how an array begins, in a file of its own or in an archive
 ARCHIVE = b"PK"
@@ -42,7 +43,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 regular.check_room(sum(member.file_size for member in members))
                 for member in members:
                     name = member.filename.removesuffix(".npy")
-                    place = f"{name}: "
+                    place = f"{short(name)}: "
                     if name in arrays:
                         raise ValueError("there are two of this name")
                     with archive.open(member) as content:
@@ -136,4 +137,4 @@ def _reason(error: Exception) -> str:
     """What an error says, in one line."""
     if isinstance(error, PermissionError):
         return "no permission to read it"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return short(" ".join(str(error).split()), 200) or type(error).__name__

@@ -67,7 +67,7 @@ def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}") from None
     except Exception as error:  # Python's reader and that of pandas have a dozen kinds between them
-        raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(f"{path}: not a readable table ({short(' '.join(str(error).split()), 200)})") from error
     for number, row in enumerate(rows):
         if len(row) != len(header):
             raise ValueError(
@@ -99,7 +99,7 @@ def _parquet(path: pathlib.Path) -> Mapping[str, np.ndarray]:
         whole = pyarrow.parquet.read_table(path)
         return {name: np.array(whole[name].to_numpy()) for name in whole.column_names}
     except Exception as error:  # each library has kinds of its own
-        raise ValueError(f"{path}: not a readable Parquet file ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(f"{path}: not a readable Parquet file ({short(' '.join(str(error).split()), 200)})") from error
 
 
 def _check_claims(path: pathlib.Path) -> None:
@@ -120,7 +120,7 @@ def _saved(path: pathlib.Path, label_column: str) -> Table:
     try:
         saved = datasets.load_from_disk(str(path))
     except Exception as error:
-        raise ValueError(f"{path}: not a readable data set ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(f"{path}: not a readable data set ({short(' '.join(str(error).split()), 200)})") from error
     parts = dict(saved) if isinstance(saved, datasets.DatasetDict) else {"": saved}
     used = ["train", "test"] if {"train", "test"} <= parts.keys() else ["train"] if "train" in parts else [*parts][:1]
     arrays: dict[str, np.ndarray] = {}

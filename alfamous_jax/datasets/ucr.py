@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alfamous_jax.datasets import regular
-from alfamous_jax.datasets.labels import listed
+from alfamous_jax.datasets.labels import listed, short
 
 SUFFIXES = (".tsv", ".txt")
 
@@ -68,7 +68,7 @@ def _read(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
     except FileNotFoundError:
         raise FileNotFoundError(f"dataset: no file {path}") from None
     except (ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"{path}: not a table of numbers ({' '.join(str(error).split())[:200]})") from error
+        raise ValueError(f"{path}: not a table of numbers ({short(' '.join(str(error).split()), 200)})") from error
     return np.array(labels, np.int64), table[:, 1:]
 
 

@@ -96,6 +96,8 @@ def judged(read: Callable[[], object], target: pathlib.Path, writes: bool = Fals
         outcome = REFUSED
         if "\n" in text or len(text) > 2000:
             outcome = f"message: of {len(text)} characters, {text.count(chr(10)) + 1} lines: {text[:200]!r}"
+        elif not text.isprintable():
+            outcome = f"message: of signs that cannot be printed: {text[:200]!r}"
         elif target.name.split(".")[0] not in text and str(target.parent) not in text:
             outcome = f"message: names no file: {text[:200]!r}"
     except BaseException as error:

@@ -46,6 +46,7 @@ BROKEN = {
     "another kind of error": (raised(KeyError("x")), "traceback: KeyError"),
     "an end of the process": (raised(SystemExit(1)), "traceback: SystemExit"),
     "two lines": (raised(ValueError("mine.npz\nis bad")), "message: of 15 characters, 2 lines"),
+    "a terminal's signs": (raised(ValueError("mine.npz \x1b[2J")), "message: of signs that cannot be printed"),
     "no name": (raised(ValueError("is bad")), "message: names no file"),
     "a file beside it": (lambda: pathlib.Path("more").write_text("x"), "wrote: ['more']"),
     "other bytes": (lambda: pathlib.Path("mine.npz").write_text("xy"), "wrote: a file was changed"),

@@ -114,6 +114,7 @@ REFUSED = {
         (),
         "whole values beyond 9,007,199,254,740,992 are rounded in float64",
     ),
+    "names of two lines": (["a\nb", "c"], 3, (), r"have 2 classes \(a\\nb, c\)"),
     "one class": ([4, 4], 0, (), "needs two classes, every label is 4"),
     "no 1 in a row": ([[0, 1], [0, 0]], 0, (), "a single 1 in each row"),
     "two numbers": ([[0, 2], [1, 0]], 0, (), "must be one-hot"),

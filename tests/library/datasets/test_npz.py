@@ -123,6 +123,7 @@ DAMAGED = {
     "rows beyond integers": (archive(header((10**30, 3)) + b"0"), "(x: it ends before the 1e31 bytes of float64 (1"),
     "fewer rows than none": (archive(header((-2, 3)) + bytes(48)), "(x: its header says float64 (-2, 3), which no"),
     "cells of no size": (archive(header((10**12,), "|S0")), "(x: its header says |S0 (1000000000000,), which no array"),
+    "a name of two lines": (archive(b"no array", "a\n\x1b.npy"), r"(a\n\x1b: it is no array)"),
     "one name twice": (twice(as_npy(ARRAYS["x"])), "(x: there are two of this name)"),
     "a bomb": (archive(header((10**12,), "|u1"), claims=10**12), "(it says that it holds 1,000.0 GB and "),
 }

@@ -156,6 +156,9 @@ def test_long_cells_are_cut_in_messages(reader, tmp_path):
     with pytest.raises(ValueError) as caught:
         read(tmp_path, f"{'a' * 5000},b\n1,0\n")
     assert len(str(caught.value)) < len(str(tmp_path)) + 250
+    with pytest.raises(ValueError, match=r"the columns are a.nb, c") as caught:
+        read(tmp_path, '"a\nb",c\n1,0\n')
+    assert str(caught.value).isprintable()
 
 
 def test_rows_of_other_lengths(tmp_path, monkeypatch):
