@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from alfamous_jax.datasets.files import Dataset, is_series
+from alfamous_jax.datasets.finite import LARGEST
 
 SCALINGS = ("feature", "channel", "series", "common", "clipped", "none")
 CLIP = 4.0  # deviations that "clipped" leaves
@@ -24,6 +25,9 @@ def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
       x_train, x_test in float32. What never varies in training becomes 0 in both.
+
+    Raises:
+      ValueError: a row is so far from the training rows that float32 has no number for it once it is scaled.
     """
     parts = dataset.x_train, dataset.x_test
     if dataset.scaling == "none":
@@ -32,12 +36,39 @@ def standardize(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     exact: Any = np.float64 if by_feature(dataset) else np.float32  # images would take gigabytes in float64
     mean, deviation = (moment.astype(exact) for moment in moments(dataset))
     varies = ~_is_noise(dataset, mean, deviation)
-    scaled = [((x - mean) / np.where(varies, deviation, exact(1))).astype(np.float32) for x in parts]
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = [((x - mean) / np.where(varies, deviation, exact(1))).astype(np.float32) for x in parts]
     if not varies.all():
         scaled = [np.where(varies, x, np.float32(0)) for x in scaled]
     if dataset.scaling == "clipped":
         scaled = [np.clip(x, -CLIP, CLIP) for x in scaled]
+    if not all(np.isfinite(x).all() for x in scaled):
+        check_reach(dataset)
+        raise ValueError("x_train has numbers whose differences are beyond float32")
     return scaled[0], scaled[1]
+
+
+def check_reach(dataset: Dataset) -> None:
+    """Refuses test rows so far from the training rows that float32 has no number for them once they are scaled.
+
+    Args:
+      dataset: see `standardize`.
+
+    Raises:
+      ValueError: names the first such number.
+    """
+    x = dataset.x_test
+    axes = 0 if by_feature(dataset) else _places(dataset)
+    ends = _places_of(dataset, x.min(axes).astype(np.float64), x.max(axes).astype(np.float64))
+    if dataset.scaling == "none" or all(np.abs(end).max() <= LARGEST for end in ends):
+        return
+    (scaled,) = _places_of(dataset, x.astype(np.float64))
+    row, *rest = np.argwhere(np.abs(scaled) > LARGEST)[0].tolist()
+    place, value, far = ", ".join(map(str, (row, *rest))), x[row, *rest], scaled[row, *rest]
+    raise ValueError(
+        f"x_test[{place}] is {value:.3g}, {far:.3g} deviations from the mean of the training rows: beyond float32, "
+        f"whose largest number is {LARGEST:.3g}"
+    )
 
 
 def moments(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

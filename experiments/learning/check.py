@@ -63,6 +63,10 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     dataset = problem.load_dataset(frozen)
     if config["parallel"] != "pool":  # else every process would read the rows of all
         problem.refuse_bad_rows(frozen)
+    try:
+        scaling.check_reach(dataset)
+    except ValueError as error:
+        raise ValueError(f"config.dataset: {config['dataset']}: {error}") from None
     check_inputs(config, dataset.x_train.shape[1:])
     if config["augment"] != "none" and dataset.scaling == "series":
         shape = dataset.x_train.shape[1:]

@@ -25,6 +25,16 @@ def saved(tmp_path, x, **changes):
     return FrozenConfigDict(tiny(dataset=str(tmp_path / "x.npz"), num_classes=2, test_rows=2, **changes))
 
 
+def test_a_row_too_far_to_scale_is_named_before_anything_is_written(tmp_path):
+    x = RNG.normal(size=(12, 4))
+    x[:, 1] *= 1e-3
+    x[11, 1] = 3e36
+    config = saved(tmp_path, x)
+    problem.load_dataset.cache_clear()
+    with pytest.raises(ValueError, match=r"^config.dataset: .*x.npz: x_test\[1, 1\] is 3e\+36, .* deviations from"):
+        check_data(config.to_dict(), config, range(1))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("augment", ["affine", "flip_and_crop"])
 def test_distortions_go_by_the_range_of_the_images(tmp_path, augment):

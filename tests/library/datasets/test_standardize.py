@@ -1,5 +1,7 @@
 """Inputs on one scale: by feature, by channel, cut; what never varies becomes 0, integers are the same numbers."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -150,6 +152,20 @@ def test_large_integers_may_vary_by_little():
     x = 1_700_000_000 + np.arange(60)[:, None]
     train, _ = datasets.standardize(of(x, x[:2], "feature"))
     np.testing.assert_allclose(train[:, 0], (np.arange(60) - 29.5) / np.std(np.arange(60)), atol=1e-3)
+
+
+@pytest.mark.parametrize("how, place", [("feature", "[1, 2]"), ("common", "[1, 2]"), ("channel", "[1, 2]")])
+def test_a_row_beyond_float32_once_scaled_is_refused(how, place):
+    """Its numbers are finite, their distance in deviations is not."""
+    x = 1e-3 * np.random.default_rng(0).normal(size=(60, 3))
+    test = x[:3].copy()
+    test[1, 2] = -1e37
+    with pytest.raises(
+        ValueError, match=rf"^x_test{re.escape(place)} is -1e\+37, -.*e\+(39|40) deviations from the mean of"
+    ):
+        datasets.standardize(of(x, test, how))
+    for other in ("clipped", "none"):
+        assert all(np.isfinite(part).all() for part in datasets.standardize(of(x, test, other)))
 
 
 def test_clipped_cuts_at_four_deviations():
