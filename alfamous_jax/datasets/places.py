@@ -87,8 +87,8 @@ def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found
         raise ValueError(
             f"label_column: is for tables ({', '.join(tables.SUFFIXES)}), got {label_column!r} for {name!r}"
         )
-    in_data = folder is not None and bool(name) and (folder / f"{name}.npz").is_file()
-    if name.endswith("/") or (name and path.is_dir() and not path.suffix == ".npz" and not in_data):
+    in_data = folder is not None and name != "" and not path.is_absolute() and (folder / f"{name}.npz").is_file()
+    if name.endswith("/") or (name and path.is_dir() and path.suffix != ".npz" and not in_data):
         return Found(name, _map_folder(path))
     if in_data and path.is_dir():
         raise ValueError(

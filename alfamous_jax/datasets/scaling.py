@@ -57,10 +57,12 @@ def check_reach(dataset: Dataset) -> None:
     Raises:
       ValueError: names the first such number.
     """
+    if dataset.scaling == "none":
+        return
     x = dataset.x_test
     axes = 0 if by_feature(dataset) else _places(dataset)
     ends = _places_of(dataset, x.min(axes).astype(np.float64), x.max(axes).astype(np.float64))
-    if dataset.scaling == "none" or all(np.abs(end).max() <= LARGEST for end in ends):
+    if all(np.abs(end).max() <= LARGEST for end in ends):
         return
     (scaled,) = _places_of(dataset, x.astype(np.float64))
     row, *rest = np.argwhere(np.abs(scaled) > LARGEST)[0].tolist()

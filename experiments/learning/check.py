@@ -60,24 +60,41 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     Raises:
       ValueError, FileNotFoundError: names the field, the value and what was expected.
     """
+    dataset = check_rows(config, frozen)
+    problem.check_backbone(frozen)
+    if config["source"]:
+        problem.load_source(frozen)
+    check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
+    return dataset
+
+
+def check_rows(config: Mapping, frozen: FrozenConfigDict) -> Dataset:
+    """Reads what a config names, and refuses rows that no network of it can be trained on.
+
+    Args:
+      config: checked.
+      frozen: the config to read by.
+
+    Returns:
+      the data set.
+
+    Raises:
+      ValueError, FileNotFoundError: names the field or the file, the value and what was expected.
+    """
     dataset = problem.load_dataset(frozen)
+    shape = dataset.x_train.shape[1:]
+    check_inputs(config, shape)
+    if config["augment"] != "none" and dataset.scaling == "series":
+        raise ValueError(
+            f"config.augment: {config['augment']!r} takes images, rows of shape {shape} are taken for series; give "
+            "images as [rows, height, width, 1]"
+        )
     if config["parallel"] != "pool":  # else every process would read the rows of all
         problem.refuse_bad_rows(frozen)
     try:
         scaling.check_reach(dataset)
     except ValueError as error:
         raise ValueError(f"config.dataset: {config['dataset']}: {error}") from None
-    check_inputs(config, dataset.x_train.shape[1:])
-    if config["augment"] != "none" and dataset.scaling == "series":
-        shape = dataset.x_train.shape[1:]
-        raise ValueError(
-            f"config.augment: {config['augment']!r} takes images, rows of shape {shape} are taken for series; give "
-            "images as [rows, height, width, 1]"
-        )
-    problem.check_backbone(frozen)
-    if config["source"]:
-        problem.load_source(frozen)
-    check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
     return dataset
 
 

@@ -121,7 +121,7 @@ def test_a_folder_with_and_without_a_slash(tmp_path, monkeypatch):
     assert len(datasets.load("pool/", 3, data_dir=tmp_path).y_train) == 6
     (tmp_path / "pool" / "y_test.npy").unlink()
     with pytest.raises(FileNotFoundError, match=r"no file .*y_test.npy; a folder holds x_train.npy, y_train.npy, x_"):
-        datasets.load(f"{tmp_path}/pool", 3)
+        datasets.load(f"{tmp_path}/pool", 3, data_dir=tmp_path)
 
 
 def test_the_first_bad_number_of_a_folder(tmp_path, monkeypatch):
