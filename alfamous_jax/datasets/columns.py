@@ -88,9 +88,12 @@ def read_cells(what: str, cells: np.ndarray) -> np.ndarray:
     if isinstance(first, (bool, int, float, decimal.Decimal, np.number, np.bool_)):
         try:
             filled = [np.nan if lacks else cell for cell, lacks in zip(cells, empty, strict=True)]
-            return np.array(filled, None if not empty.any() and isinstance(first, (bool, int)) else np.float64)
-        except (TypeError, ValueError):
-            first = ""
+            numbers = np.array(filled, None if not empty.any() and isinstance(first, (bool, int)) else np.float64)
+            if numbers.dtype.kind != "O":
+                return numbers
+        except (TypeError, ValueError, OverflowError):
+            pass
+        first = ""  # as a file of text has them
     if first is None or isinstance(first, (str, bytes)):
         return _of_text(what, np.array(["" if lacks else str(cell) for cell, lacks in zip(cells, empty, strict=True)]))
     return _vectors(

@@ -5,6 +5,7 @@ CSV is read by pandas where it is installed, else by Python's own reader. Parque
 
 import csv
 import importlib.util
+import os
 import pathlib
 import warnings
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from alfamous_jax.datasets.columns import Table, table
 from alfamous_jax.datasets.labels import short
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
+NO_END = "The last line of the file has no end: if the file was cut off, its last cell may lack a part."
 SAVED = ("dataset_dict.json", "state.json")  # one of them is in a folder that `datasets` has saved
 
 
@@ -35,13 +37,22 @@ def read(path: pathlib.Path, label_column: str = "") -> Table:
     """
     if is_saved(path):
         return _saved(path, label_column)
-    columns = _parquet(path) if path.suffix == ".parquet" else _separated(path)
-    return table(str(path), columns, label_column)
+    if path.suffix == ".parquet":
+        return table(str(path), _parquet(path), label_column)
+    found = table(str(path), _separated(path), label_column)
+    return found if _has_end(path) else found._replace(notes=(*found.notes, NO_END))
 
 
 def is_saved(path: pathlib.Path) -> bool:
     """Whether a folder was written by `save_to_disk` of the library `datasets`."""
     return any((path / name).is_file() for name in SAVED)
+
+
+def _has_end(path: pathlib.Path) -> bool:
+    """Whether the last line of a file that is not empty is ended as the others are."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in b"\r\n"
 
 
 def _separated(path: pathlib.Path) -> Mapping[str, np.ndarray]:

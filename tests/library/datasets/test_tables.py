@@ -68,6 +68,12 @@ def test_labels_of_a_table(reader, tmp_path, cells, expected):
     assert found.arrays["y"].tolist() == expected
 
 
+def test_a_last_line_without_its_end_is_said(reader, tmp_path):
+    """What is left of a cell may be another class."""
+    for text, cut in (("x,y\n1,cat\n2,ca", True), ("x,y\n1,cat\n2,ca\n", False), ("x,y\r\n1,cat\r\n2,ca\r\n", False)):
+        assert (tables.NO_END in read(tmp_path, text).notes) == cut
+
+
 def test_an_unlabelled_row_is_said(reader, tmp_path):
     for cells in (("1", "", "2"), ("a", "", "b"), ("0", "-1", "1")):
         (tmp_path / "mine.csv").write_text("x,label\n" + "".join(f"0.5,{cell}\n" for cell in cells))
@@ -183,6 +189,8 @@ OBJECTS = {  # cells as libraries hand them on -> what comes of them
     "text with None": (["a", None, "b"], ["a", "", "b"]),
     "numbers with None": ([1, None, 2.5], [1, np.nan, 2.5]),
     "integers": ([1, 2, 2**40], [1, 2, 2**40]),
+    "integers beyond 64 bits": ([1, 2, 2**70], [1, 2, 2.0**70]),
+    "integers beyond a float, and an empty cell": ([1, None, 10**400], [1, np.nan, np.inf]),
     "booleans": ([True, False, True], [True, False, True]),
     "lists": ([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 4], [5, 6]]),
     "arrays": ([np.ones(2), np.zeros(2), np.ones(2)], [[1, 1], [0, 0], [1, 1]]),
