@@ -14,9 +14,7 @@ SUFFIXES = (".tsv", ".txt")
 class Series(NamedTuple):
     """Both files of a data set."""
 
-    arrays: dict[
-        str, np.ndarray
-    ]  # x_train [rows, time], float64; y_train [rows], classes from 0; and those of the test
+    arrays: dict[str, np.ndarray]  # x_train [rows, time], float64, y_train [rows], from 0, and those of the test
     notes: tuple[str, ...]
 
 
