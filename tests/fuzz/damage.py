@@ -1,5 +1,6 @@
 """What happens to bytes: bits flipped, parts cut out, doubled, overwritten; and other things in their place."""
 
+import contextlib
 import os
 import pathlib
 import socket
@@ -81,7 +82,7 @@ def replaced(path: pathlib.Path, rng: np.random.Generator) -> None:
     elif how == 1:
         os.mkfifo(path)
     elif how == 2:
-        with socket.socket(socket.AF_UNIX) as door:
-            door.bind(str(path))
+        with socket.socket(socket.AF_UNIX) as door, contextlib.chdir(path.parent):
+            door.bind(path.name)
     else:
         path.symlink_to([path.name, "/dev/zero", "nowhere"][rng.integers(3)])
