@@ -18,8 +18,8 @@ def get_base() -> ConfigDict:
     config.test_rows = 0  # for files without test rows: how many of the last rows are tested; 0 draws a fifth of each
     # class, or does what the registry says
     config.split_seed = 0  # of this draw
-    config.scaling = "auto"  # "feature", "channel", "clipped" (one of the two, cut at 4 deviations), "common" (one
-    # factor for all features), "none", or as the registry says
+    config.scaling = "auto"  # "feature", "channel", "series" (of each channel over all times), "clipped" (one of these,
+    # cut at 4 deviations), "common" (one factor for all features), "none", or as the registry and the shape of rows say
     config.augment = "none"  # "affine" or "flip_and_crop", for images
     config.profile = "step"  # "exponential", or "transfer": the imbalance of another data set
     config.minority_share = 0.5  # of the classes that are cut

@@ -9,7 +9,8 @@
 What stands at 0 or "auto" is taken from the file and said before the run begins: the classes and their names, the test
 rows, how many labels are asked for. docs/own-data.md says what the file may be. Rows that are features get a last layer
 that is fitted to them exactly; the labels choose its scaling, its kernel and its ridge. Images get a small residual
-network, whose last layer is fitted anew. A number in a field stays as it is, as in --config.budget=20.
+network and series a convolutional one, whose last layer is fitted anew. A number in a field stays as it is, as in
+--config.budget=20.
 """
 
 from ml_collections import ConfigDict, FieldReference
@@ -32,6 +33,9 @@ def get_config(mode: str = "") -> ConfigDict:
 
     config.backbone = "auto"
     config.head = "auto"
+    config.optimizer = "auto"
+    del config.learning_rate
+    config.learning_rate = FieldReference("auto", field_type=object)
     config.refit = True
     config.ridge = "auto"
     config.spectral_bound = 0.0

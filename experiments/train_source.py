@@ -20,7 +20,6 @@ from alfamous_jax.networks.linear import Linear
 from experiments import command_line
 from experiments.command_line import CONFIG, TARGET
 from experiments.learning import check, models, problem, schemes, sources
-from experiments.plan.check import check_inputs
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
@@ -42,8 +41,8 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
     if config["epochs"] % num_snapshots:
         raise ValueError(f"config.snapshots: must divide {config['epochs']} epochs, got {num_snapshots}")
     config = FrozenConfigDict(config)
+    check.check_rows(config, config)
     data = problem.load_data(config)
-    check_inputs(config, data.inputs.shape[1:])
     model, key = Linear(models.build_backbone(config), config.num_classes), jax.random.key(config.first_seed)
     init_key, train_key = jax.random.split(key)
     rows = jnp.arange(len(data.labels))

@@ -10,6 +10,8 @@ Needs numpy, torch and torchvision and nothing of this project, so that it runs 
 import argparse
 import os
 import pathlib
+import secrets
+import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,23 +41,39 @@ def convert(source, target, network: str, batch: int = 64, device: str | None = 
     if target.resolve() == source.resolve() or not target.parent.is_dir():
         raise ValueError(f"{target}: the target must be another file than the source, in a folder that exists")
     arrays = extract(read(source), pretrained(network, device), batch)
-    temporary = target.with_name(target.name + ".tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # compression would take long and save little on such numbers
-    os.replace(temporary, target)
+    temporary = target.with_name(
+        f"{target.name}.{secrets.token_hex(4)}.tmp"
+    )  # new, so that no planted link is followed
+    with temporary.open("xb") as file:
+        try:
+            np.savez(file, **arrays)  # compression would take long and save little on such numbers
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink()
+            raise
     return arrays
 
 
 def read(path) -> dict[str, np.ndarray]:
     """Images x_train, x_test or x, uint8 [rows, h, w, 1 or 3], with y_* and any `classes`; ValueError for others."""
     try:
+        if not stat.S_ISREG(pathlib.Path(path).stat().st_mode):  # a pipe would be waited for
+            raise ValueError("it is no file")
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
-            arrays = {name: archive[name] for name in (*SPLIT, *WHOLE, "classes") if name in names}
+            wanted = [name for name in (*SPLIT, *WHOLE, "classes") if name in names]
+            size = sum(archive.zip.getinfo(f"{name}.npy").file_size for name in wanted)
+            if size > (memory := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
+                raise ValueError(f"it says that it holds {size:,} bytes, this machine has {memory:,}")
+            arrays = {name: archive[name] for name in wanted}
     except OSError:
         raise
     except Exception as error:  # zipfile, its decompressors and NumPy raise a dozen kinds between them
-        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
+        reason = " ".join(str(error).split())[:200]
+        reason = reason if reason.isprintable() else repr(reason)[1:-1]
+        raise ValueError(f"{path}: not a readable .npz file of plain arrays ({reason})") from None
     parts = next((parts for parts in (SPLIT, WHOLE) if set(parts) <= set(names)), None)
     if not parts:
         raise ValueError(f"{path}: needs arrays {', '.join(WHOLE)} or {', '.join(SPLIT)}, has {', '.join(names)}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets.labels import listed
+from alfamous_jax.datasets.labels import listed, short
 
 LABEL_NAMES = ("label", "y", "class", "target")  # of the label column, if none is named
 ID_NAMES = ("", "id", "index", "row_id", "unnamed: 0")  # of columns that number the rows
@@ -41,7 +41,7 @@ def table(where: str, columns: Mapping[str, np.ndarray], label_column: str = "")
     for name, cells in columns.items():
         if name == label:
             continue
-        what = f"{where}: column {name!r}"
+        what = f"{where}: column {short(name)!r}"
         values = read_cells(what, np.asarray(cells))
         if reason := _no_feature(what, name, values):
             left_out.setdefault(reason, []).append(repr(name))
@@ -88,9 +88,12 @@ def read_cells(what: str, cells: np.ndarray) -> np.ndarray:
     if isinstance(first, (bool, int, float, decimal.Decimal, np.number, np.bool_)):
         try:
             filled = [np.nan if lacks else cell for cell, lacks in zip(cells, empty, strict=True)]
-            return np.array(filled, None if not empty.any() and isinstance(first, (bool, int)) else np.float64)
-        except (TypeError, ValueError):
-            first = ""
+            numbers = np.array(filled, None if not empty.any() and isinstance(first, (bool, int)) else np.float64)
+            if numbers.dtype.kind != "O":
+                return numbers
+        except (TypeError, ValueError, OverflowError):
+            pass
+        first = ""  # as a file of text has them
     if first is None or isinstance(first, (str, bytes)):
         return _of_text(what, np.array(["" if lacks else str(cell) for cell, lacks in zip(cells, empty, strict=True)]))
     return _vectors(
@@ -137,7 +140,7 @@ def _no_feature(what: str, name: str, values: np.ndarray) -> str:
     if numbers.mean() >= 0.5:
         row = int(np.flatnonzero(np.isin(values, filled[~numbers]))[0])
         raise ValueError(
-            f"{what}: row {row} (from 0) is {str(values[row])!r}, where most cells are numbers; write a number, or "
+            f"{what}: row {row} (from 0) is {short(values[row])!r}, where most cells are numbers; write a number, or "
             "leave the row or the column out"
         )
     return "text"
@@ -157,7 +160,7 @@ def _label_column(where: str, columns: Mapping[str, np.ndarray], wanted: str) ->
 
 def _all(columns: Mapping[str, np.ndarray]) -> str:
     names = list(columns)
-    return ", ".join(names[:20]) + f" and {len(names) - 20} more" * (len(names) > 20)
+    return ", ".join(map(short, names[:20])) + f" and {len(names) - 20} more" * (len(names) > 20)
 
 
 def _is_number(text: str) -> bool:

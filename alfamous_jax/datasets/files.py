@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import labels, places, split
+from alfamous_jax.datasets import finite, labels, places, split
 from alfamous_jax.datasets.places import DATA_DIR, PARTS, Arrays
 from alfamous_jax.datasets.registry import SOURCES
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
-LARGEST = float(np.finfo(np.float32).max)
+MOST_CHANNELS = 12  # of a series that nothing but the shape of its rows tells from an image
 
 
 class Dataset(NamedTuple):
@@ -78,7 +78,7 @@ def load(
         raise ValueError(f"num_classes: {name} has {source.num_classes} classes, got {num_classes}")
     if len(classes) not in (0, source.num_classes):
         raise ValueError(f"classes: {name} has {source.num_classes} classes, got names of {len(classes)}")
-    where, arrays = places.registered(name, source, folder)
+    where, arrays, notes = places.registered(name, source, folder)
     x_train, y_train, x_test, y_test = _split(where, arrays, source.split, test_rows or source.test_rows)
     x_train, x_test = (
         x.reshape(len(x), *source.shape) if x.shape[1:] == (*source.shape, 1) else x for x in (x_train, x_test)
@@ -91,7 +91,7 @@ def load(
     num_missing = source.num_rows - len(y_train) - len(y_test)
     names = tuple(map(str, classes)) or _names(arrays)
     names = names if len(names) == source.num_classes else ()
-    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names)
+    return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names, notes=notes)
 
 
 def from_arrays(
@@ -117,7 +117,8 @@ def from_arrays(
       notes: what has been done with the arrays already, for `Dataset.notes`.
 
     Returns:
-      the data set; tables are to be scaled feature by feature, images and series by channel.
+      the data set; tables are to be scaled feature by feature, images by channel, and what `is_series` takes for series
+      as such. Series [rows, time] look like a table: `_replace(scaling="series")` says what they are.
 
     Raises:
       ValueError: an array is missing, has the wrong shape, a NaN, an infinity or a value beyond float32, or the labels
@@ -142,12 +143,23 @@ def from_arrays(
             raise ValueError(f"{where}: {error}") from None
         parts = x[~tested], y[~tested], x[tested], y[tested]
     data = _checked(where, parts, known.num_classes)
+    shape = data.x_train.shape[1:]
+    if is_series(shape) and not isinstance(data.x_train, np.memmap):
+        said += (
+            f"Rows of {shape[0]} x {shape[1]} numbers were taken for series of {shape[1]} channels, each with a mean "
+            "and a deviation of its own; images of this shape are told by [rows, height, width, 1].",
+        )
     return data._replace(
-        scaling="feature" if data.x_train.ndim == 2 else "channel",
+        scaling="feature" if len(shape) == 1 else "series" if is_series(shape) else "channel",
         class_names=known.names,
         source_probs=_source_probs(where, arrays, len(data.y_train), tested),
         notes=(*notes, *known.notes, *said),
     )
+
+
+def is_series(row_shape: Sequence[int]) -> bool:
+    """Whether rows [time, channels] are taken for series: up to 12 channels, and at least twice as many times."""
+    return len(row_shape) == 2 and 1 <= row_shape[1] <= MOST_CHANNELS and row_shape[0] >= 2 * row_shape[1]
 
 
 def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
@@ -161,7 +173,8 @@ def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
 
 def _names(arrays: Arrays) -> tuple[str, ...]:
     names = arrays.get("classes", arrays.get("class_names", np.empty(0)))
-    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel().tolist())
+    texts = [x.decode(errors="backslashreplace") if isinstance(x, bytes) else str(x) for x in names.ravel().tolist()]
+    return tuple(texts)
 
 
 def _source_probs(where: str, arrays: Arrays, num_train: int, tested: np.ndarray | None) -> np.ndarray | None:
@@ -185,7 +198,9 @@ def _has_parts(where: str, arrays: Arrays) -> bool:
     """Whether the test rows are in arrays of their own."""
     has_parts = arrays.keys() >= set(PARTS)
     if not has_parts and not arrays.keys() >= {"x", "y"}:
-        raise ValueError(f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {', '.join(arrays)}")
+        raise ValueError(
+            f"{where}: needs arrays x, y or x_train, y_train, x_test, y_test, has {labels.listed(list(arrays))}"
+        )
     for name in PARTS if has_parts else ("x", "y"):
         if not arrays[name].ndim:
             raise ValueError(f"{where}: {name} must have rows, got a single {arrays[name].dtype}")
@@ -197,18 +212,16 @@ def _split(where: str, arrays: Arrays, how: str, test_rows: int) -> Parts:
     has_parts = _has_parts(where, arrays)
     if has_parts and how == "source":
         return arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"]
+    for axis in "xy" if has_parts else "":
+        train, test = (arrays[f"{axis}_{part}"].shape[1:] for part in ("train", "test"))
+        if train != test:
+            raise ValueError(f"{where}: {axis}_train has rows of shape {train}, {axis}_test of {test}")
     x, y = (
         np.concatenate([arrays[f"{axis}_train"], arrays[f"{axis}_test"]]) if has_parts else arrays[axis]
         for axis in "xy"
     )
-    if how == "halves":
-        return x[::2], y[::2], x[1::2], y[1::2]
-    if how == "spread" and 0 < test_rows < len(x):
-        tested = np.zeros(len(x), bool)
-        tested[(2 * np.arange(test_rows) + 1) * len(x) // (2 * test_rows)] = True
-        return x[~tested], y[~tested], x[tested], y[tested]
     try:
-        tested = split.last(len(x), test_rows)
+        tested = split.by_rule(how, len(x), test_rows)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return x[~tested], y[~tested], x[tested], y[tested]
@@ -219,23 +232,16 @@ def _check_rows(where: str, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError(f"{where}: wanted x [rows, ...] and y [rows], got x {x.shape} and y {y.shape}")
     if not len(x):
         raise ValueError(f"{where}: has no rows")
+    if not x.size:
+        raise ValueError(f"{where}: x {x.shape} has rows without a number")
 
 
 def _check(where: str, x: np.ndarray, y: np.ndarray) -> None:
     _check_rows(where, x, y)
     if x.dtype.kind not in "biuf":
         raise ValueError(f"{where}: x must be real numbers, got {x.dtype}")
-    if isinstance(x, np.memmap) or x.dtype.kind == "b":
-        return
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = np.argwhere(~np.isfinite(x))
-        raise ValueError(f"{where}: x has {len(bad)} NaN or infinite values, the first at {tuple(bad[0].tolist())}")
-    if x.dtype.kind == "f" and x.dtype.itemsize > 4 and x.size and max(x.max(), -x.min()) > LARGEST:
-        row, *rest = np.argwhere(np.abs(x) > LARGEST)[0].tolist()
-        raise ValueError(
-            f"{where}: x[{', '.join(map(str, (row, *rest)))}] is {x[row, *rest]:.3g} (row {row}, column "
-            f"{', '.join(map(str, rest))}), beyond float32, whose largest number is {LARGEST:.3g}"
-        )
+    if not isinstance(x, np.memmap):  # which would be read from end to end
+        finite.check(where, x)
 
 
 def _check_classes(where: str, y: np.ndarray, num_classes: int) -> None:

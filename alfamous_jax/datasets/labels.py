@@ -20,6 +20,7 @@ import numpy as np
 
 KINDS = {"text": "text", "whole": "whole numbers", "bool": "True and False", "one-hot": "one-hot rows"}
 LISTED = 6  # values that a sentence lists
+LONGEST = 60  # of such a value
 
 
 class Labels(NamedTuple):
@@ -82,15 +83,21 @@ def number(where: str, parts: Mapping[str, np.ndarray], num_classes: int = 0, na
         elif kind != "bool":
             texts = []
     if len(names or classes) < 2:
-        raise ValueError(f"{where}: needs two classes, every label is {texts[0] if texts else 0}")
+        raise ValueError(f"{where}: needs two classes, every label is {short(texts[0]) if texts else 0}")
     coded = {part: place[np.searchsorted(classes, one.values)].astype(np.int32) for part, one in read.items()}
     return Labels(coded, len(names or classes), tuple(texts), tuple(notes))
 
 
 def listed(values: Sequence[object] | np.ndarray) -> str:
-    """Some values as text, the middle left out where there are many."""
-    texts = [str(value) for value in values]
+    """Some values as text, the middle left out where there are many, and the end of long ones."""
+    texts = [short(value) for value in values]
     return ", ".join(texts if len(texts) <= LISTED else [*texts[: LISTED - 2], "...", texts[-1]])
+
+
+def short(value: object, longest: int = LONGEST) -> str:
+    """A value as text for a line: signs that cannot be printed are written out, the end of a long one is left out."""
+    text = str(value) if len(str(value)) <= longest else f"{str(value)[:longest]}..."
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _read(what: str, y: np.ndarray) -> _Read:
@@ -107,14 +114,20 @@ def _read(what: str, y: np.ndarray) -> _Read:
     if y.dtype.kind == "b":
         return _Read("bool", y.astype(np.int64), notes=("The labels are False (class 0) and True (class 1).",))
     if y.dtype.kind in "SU":
-        text = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-        return _Read("text", text)
+        try:
+            return _Read("text", np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{what} must be text in UTF-8, got bytes such as {short(error.object)}") from None
     if y.dtype.kind == "f":
         whole = np.where(np.isnan(y), -1, y)
-        if (odd := np.flatnonzero(whole != np.round(whole))).size or (
-            odd := np.flatnonzero(np.abs(whole) > 2**53)
-        ).size:
+        if (odd := np.flatnonzero((whole != np.round(whole)) | np.isinf(whole))).size:
             raise ValueError(f"{what}[{odd[0]}] is {y[odd[0]]}: labels that are floats must have whole values")
+        exact = 2 ** min(np.finfo(y.dtype).nmant + 1, 62)
+        if (odd := np.flatnonzero(np.abs(whole) > exact)).size:
+            raise ValueError(
+                f"{what}[{odd[0]}] is {y[odd[0]]}: whole values beyond {exact:,} are rounded in {y.dtype}, so that "
+                "classes may have become one; write the labels as integers or text"
+            )
         return _Read("whole", whole.astype(np.int64), notes=("The labels are floats with whole values.",))
     if y.dtype.kind in "iu" and (not y.size or y.max() <= np.iinfo(np.int64).max):
         return _Read("whole", y.astype(np.int64))
@@ -153,7 +166,7 @@ def _places(where: str, kind: str, classes: np.ndarray, texts: Sequence[str], na
         return classes
     if -1 in by_name:
         other = texts[by_name.index(-1)]
-        raise ValueError(f"{where}: the label {other!r} is none of the {len(names)} classes ({listed(names)})")
+        raise ValueError(f"{where}: the label {short(other)!r} is none of the {len(names)} classes ({listed(names)})")
     return np.array(by_name)
 
 

@@ -40,7 +40,7 @@ def split_rows(
     num_rows, num_devices = len(stored if rows is None else rows), mesh.shape[axis_name]
     size = -(-num_rows // num_devices) * num_devices
     sharding = NamedSharding(mesh, PartitionSpec(axis_name))
-    dtype = dtype or jax.dtypes.canonicalize_dtype(stored.dtype)
+    dtype = dtype or jax.dtypes.canonicalize_dtype(stored.dtype.newbyteorder("="))
 
     def share(index: Any) -> np.ndarray:
         start, stop, _ = index[0].indices(size)

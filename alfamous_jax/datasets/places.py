@@ -4,9 +4,9 @@ A name of the registry is looked for in this order: packaged; an `.npz` file in 
 files of the UCR archive there; tensorflow-datasets, if it is installed. A file of your own is named by its path:
 `.npz`, or a table as `tables` reads it. An `.npz` file in the data directory goes by its stem as well.
 
-A pool that is larger than memory is a folder, named by its path with a `/` at the end, of x_train.npy, y_train.npy,
-x_test.npy and y_test.npy. The rows of x_train stay in their file and are read where they are used; they are neither
-searched for NaN nor scaled unless asked for, as both would read all of them.
+A pool that is larger than memory is a folder of x_train.npy, y_train.npy, x_test.npy and y_test.npy. The rows of
+x_train stay in their file and are read where they are used; they are neither searched for NaN nor scaled unless asked
+for, as both would read all of them.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import npz, tables
+from alfamous_jax.datasets import npz, tables, ucr
 from alfamous_jax.datasets.registry import SOURCES, Source
 
 PACKAGED = ("letter",)
@@ -26,15 +26,15 @@ FILES = (".npz", *tables.SUFFIXES)
 
 
 class Found(NamedTuple):
-    """A data set of somebody's own."""
+    """A data set as it lies somewhere."""
 
     where: str  # for messages
     arrays: Arrays
     notes: tuple[str, ...] = ()  # what was done to make arrays of it
 
 
-def registered(name: str, source: Source, folder: pathlib.Path | None) -> tuple[str, Arrays]:
-    """Where a data set of the registry was found, and its arrays.
+def registered(name: str, source: Source, folder: pathlib.Path | None) -> Found:
+    """Where a data set of the registry lies, and its arrays.
 
     Args:
       name: a key of `registry.SOURCES`.
@@ -42,25 +42,25 @@ def registered(name: str, source: Source, folder: pathlib.Path | None) -> tuple[
       folder: the data directory, if there is one.
 
     Returns:
-      the place, for messages, and name -> array. FileNotFoundError says what to put where.
+      what was found. FileNotFoundError says what to put where.
     """
     if name in PACKAGED:
         path = pathlib.Path(__file__).with_name(f"{name}.npz")
-        return str(path), npz.read(path)
+        return Found(str(path), npz.read(path))
     files = " or ".join(f"{stem}.npz" for stem in source.files)
     tried = [f"{files} in the folder {DATA_DIR} names ({folder or 'not set'})"]
     if folder:
         for path in (folder / f"{stem}.npz" for stem in source.files):
             if path.is_file():
-                return str(path), npz.read(path)
+                return Found(str(path), npz.read(path))
     if source.ucr:
         tried.append(f"{source.ucr}/{source.ucr}_TRAIN.tsv and _TEST.tsv of the UCR archive there")
         if folder and (folder / source.ucr).is_dir():
-            return str(folder / source.ucr), _read_ucr(folder / source.ucr, source.ucr)
+            return Found(str(folder / source.ucr), *ucr.read(folder / source.ucr, source.ucr))
     if source.tfds:
         tried.append("tensorflow-datasets (pip install 'alfamous-jax[data]'), which downloads it")
         if importlib.util.find_spec("tensorflow_datasets"):
-            return f"tensorflow-datasets {source.tfds}", _read_tfds(source.tfds)
+            return Found(f"tensorflow-datasets {source.tfds}", _read_tfds(source.tfds))
     raise FileNotFoundError(f"dataset: {name!r} was not found; looked for {'; '.join(tried)}")
 
 
@@ -68,8 +68,8 @@ def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found
     """Where a data set of somebody's own lies, and its arrays.
 
     Args:
-      name: a path ending in `.npz`, `.csv`, `.tsv` or `.parquet`; the stem of an `.npz` file in the data directory; a
-        folder ending in `/`, of `.npy` files or as the library `datasets` saves it.
+      name: a path ending in `.npz`, `.csv`, `.tsv` or `.parquet`; the path of a folder of `.npy` files, or one as the
+        library `datasets` saves it; the stem of an `.npz` file in the data directory.
       folder: the data directory, if there is one.
       label_column: of a table.
 
@@ -87,8 +87,13 @@ def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found
         raise ValueError(
             f"label_column: is for tables ({', '.join(tables.SUFFIXES)}), got {label_column!r} for {name!r}"
         )
-    if name.endswith("/"):
+    in_data = folder is not None and name != "" and not path.is_absolute() and (folder / f"{name}.npz").is_file()
+    if name.endswith("/") or (name and path.is_dir() and path.suffix != ".npz" and not in_data):
         return Found(name, _map_folder(path))
+    if in_data and path.is_dir():
+        raise ValueError(
+            f"dataset: {name!r} is a folder here and {folder}/{name}.npz as well; write {name}/ or the path"
+        )
     if name.endswith(".npz"):
         if not path.exists():
             raise FileNotFoundError(f"dataset: no file {path}")
@@ -101,25 +106,9 @@ def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found
             f"{known}; set {DATA_DIR} to a folder that holds {name}.npz, or give the path of an .npz file"
         )
     path = folder / f"{name}.npz"
-    if not path.is_file():
+    if not in_data:
         raise FileNotFoundError(f"{known}, nor a file {path}")
     return Found(str(path), npz.read(path))
-
-
-def _read_ucr(folder: pathlib.Path, name: str) -> Arrays:
-    """A label and a series in each line, separated by tabs or blanks; labels are numbered in rising order."""
-    parts: Arrays = {}
-    for kind in ("train", "test"):
-        path = next((p for p in folder.glob(f"{name}_{kind.upper()}.*") if p.suffix in (".tsv", ".txt")), None)
-        if path is None:
-            raise FileNotFoundError(f"dataset: no file {folder / name}_{kind.upper()}.tsv")
-        try:
-            table = np.loadtxt(path, dtype=np.float32, ndmin=2)
-        except ValueError as error:
-            raise ValueError(f"{path}: not a table of numbers ({error})") from error
-        parts[f"x_{kind}"], parts[f"y_{kind}"] = table[:, 1:], table[:, 0]
-    labels = np.unique(np.concatenate([parts["y_train"], parts["y_test"]]))
-    return parts | {key: np.searchsorted(labels, parts[key]) for key in ("y_train", "y_test")}
 
 
 def _read_tfds(name: str) -> Arrays:
@@ -139,4 +128,6 @@ def _map_folder(folder: pathlib.Path) -> Arrays:
     try:
         return {part: npz.read_array(folder / f"{part}.npy", mapped=part == "x_train") for part in PARTS}
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"dataset: {error}") from None
+        raise FileNotFoundError(
+            f"dataset: {error}; a folder holds {', '.join(f'{part}.npy' for part in PARTS)}"
+        ) from None

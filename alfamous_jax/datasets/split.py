@@ -42,6 +42,27 @@ def stratified(labels: np.ndarray, seed: int, names: Sequence[str] = ()) -> tupl
     return tested, tuple(notes)
 
 
+def by_rule(how: str, num_rows: int, test_rows: int) -> np.ndarray:
+    """The rows [N] that are tested where `registry.Source.split` says how: every second one, some evenly, or the last.
+
+    Args:
+      how: "halves", "spread" or else "last".
+      num_rows: N.
+      test_rows: how many, but for "halves".
+
+    Returns:
+      booleans. ValueError unless both parts have a row.
+    """
+    tested = np.zeros(num_rows, bool)
+    if how == "halves":
+        tested[1::2] = True
+        return tested
+    if how == "spread" and 0 < test_rows < num_rows:
+        tested[(2 * np.arange(test_rows) + 1) * num_rows // (2 * test_rows)] = True
+        return tested
+    return last(num_rows, test_rows)
+
+
 def last(num_rows: int, test_rows: int) -> np.ndarray:
     """The last rows for the test [N]; ValueError unless both parts have one."""
     if not 0 < test_rows < num_rows:

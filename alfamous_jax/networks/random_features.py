@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 PI_HIGH = 3.140625  # 8 bits of pi, so that whole multiples are exact
 PI_LOW = math.pi - PI_HIGH
+REACH = 1e5  # beyond it float32 has no cosine
 COSINE = [(-1) ** k / math.factorial(2 * k) for k in range(7)]
 
 
@@ -48,7 +49,7 @@ def apply(params: RandomFeatures, h: jax.Array, kernel_scale: float | jax.Array)
 
     Args:
       params: the draws.
-      h: features [..., H], scaled: a raw column of 1e7 or more, such as a time stamp, turns them into noise.
+      h: features [..., H], scaled: where |h| / sqrt(s) is beyond `REACH`, as of a raw time stamp, phi is noise.
       kernel_scale: s > 0, the squared length scale ("kernel size" in AL-FaMoUS Table 3).
 
     Returns:
@@ -67,7 +68,7 @@ def cosine(x: jax.Array) -> jax.Array:
       x: any shape, float32.
 
     Returns:
-      cos x, within 2e-7 for |x| up to 1,000, and within 1e-6 with its derivative. Beyond 1e5 float32 has no cosine:
+      cos x, within 2e-7 for |x| up to 1,000, and within 1e-6 with its derivative. Beyond `REACH` float32 has none:
       what comes is noise, but in [-1, 1] for every finite x.
     """
     turns = jnp.round(x * (1 / math.pi))

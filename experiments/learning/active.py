@@ -109,7 +109,7 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     records = []
     for i, lane in enumerate(task.lanes):
         own_fit, own_scores, own_picks = jax.tree.map(operator.itemgetter(i), (learned, scores, picks))
-        _refuse_trouble(lane, cycle, own_fit.loss, own_picks, config.budget)
+        _refuse_trouble(config, lane, cycle, own_fit.loss, own_picks)
         records.append(_record(lane, cycle, lams[i], now.counts[i], own_scores, own_picks, task.problem.rows[i]))
         records[-1] |= _of_fit(config, own_fit)
         if curves is not None and task.wanted[i] == "auto":
@@ -173,8 +173,10 @@ def _cross_validate(task: Task, now: Now, cycle: int, timing: Timing) -> list[fl
     return [number(accuracy[0]) for accuracy in jax.device_get(accuracies)]
 
 
-def _refuse_trouble(lane: Lane, cycle: int, loss: Any, picks: Any, budget: int) -> None:
-    where = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}"
+def _refuse_trouble(config: FrozenConfigDict, lane: Lane, cycle: int, loss: Any, picks: Any) -> None:
+    where, budget = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}", config.budget
+    if not np.isfinite(loss).all() or (picks is not None and picks.num_invalid):
+        problem.refuse_bad_rows(config)
     if not np.isfinite(loss).all():
         raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
     if picks is not None and picks.num_invalid:

@@ -10,11 +10,14 @@ from alfamous_jax.autoencoders.vabal import LIKELIHOODS, PRIORS
 from alfamous_jax.datasets import Dataset, scaling
 from alfamous_jax.datasets.pools import PROFILES
 from alfamous_jax.datasets.scaling import SCALINGS
+from alfamous_jax.networks import random_features
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
 from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
+
+LOOKED_AT = 10_000  # rows of a file that is not read as a whole
 
 # Fields whose values stand where they are used.
 OWNED: tuple[Rule, ...] = (
@@ -57,12 +60,41 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     Raises:
       ValueError, FileNotFoundError: names the field, the value and what was expected.
     """
-    dataset = problem.load_dataset(frozen)
-    check_inputs(config, dataset.x_train.shape[1:])
+    dataset = check_rows(config, frozen)
     problem.check_backbone(frozen)
     if config["source"]:
         problem.load_source(frozen)
     check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
+    return dataset
+
+
+def check_rows(config: Mapping, frozen: FrozenConfigDict) -> Dataset:
+    """Reads what a config names, and refuses rows that no network of it can be trained on.
+
+    Args:
+      config: checked.
+      frozen: the config to read by.
+
+    Returns:
+      the data set.
+
+    Raises:
+      ValueError, FileNotFoundError: names the field or the file, the value and what was expected.
+    """
+    dataset = problem.load_dataset(frozen)
+    shape = dataset.x_train.shape[1:]
+    check_inputs(config, shape)
+    if config["augment"] != "none" and dataset.scaling == "series":
+        raise ValueError(
+            f"config.augment: {config['augment']!r} takes images, rows of shape {shape} are taken for series; give "
+            "images as [rows, height, width, 1]"
+        )
+    if config["parallel"] != "pool":  # else every process would read the rows of all
+        problem.refuse_bad_rows(frozen)
+    try:
+        scaling.check_reach(dataset)
+    except ValueError as error:
+        raise ValueError(f"config.dataset: {config['dataset']}: {error}") from None
     return dataset
 
 
@@ -91,5 +123,24 @@ def facts(dataset: Dataset, frozen: FrozenConfigDict, seed: int, notes: Sequence
         "scaling": dataset.scaling,
         "range": None if isinstance(dataset.x_train, np.memmap) else scaling.extremes(dataset),
         "constant": int(np.sum(varying)) if scaling.by_feature(dataset) else 0,
-        "notes": list(notes or dataset.notes),
+        "notes": [*(notes or dataset.notes), *_beyond_reach(dataset, frozen)],
     }
+
+
+def _beyond_reach(dataset: Dataset, frozen: FrozenConfigDict) -> list[str]:
+    """A sentence where random features are taken of numbers too large for a cosine in float32."""
+    if frozen.head != "sngp" or frozen.backbone != "identity":
+        return []
+    rows = dataset.x_train
+    if isinstance(rows, np.memmap) and dataset.scaling == "none":
+        seen = rows[:: max(1, len(rows) // LOOKED_AT)]
+        low, high = float(seen.min()), float(seen.max())
+    else:
+        low, high = scaling.extremes(dataset)
+    largest, reach = max(-low, high), random_features.REACH * frozen.kernel_scale**0.5
+    if largest <= reach:
+        return []
+    return [
+        f"Features reach {largest:.3g}: beyond {reach:.3g} the random features of config.head 'sngp' are noise, as "
+        "float32 has no cosine there; config.scaling 'feature' brings the features to one scale."
+    ]

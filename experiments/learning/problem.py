@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import datasets
+from alfamous_jax.datasets import finite
 from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
 from experiments.learning import sources, split_pool
@@ -92,8 +93,22 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
         dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
     if config.scaling != "auto":
         return dataset._replace(scaling=config.scaling)
-    rows_alone = config.head == "map" or (config.head == AUTO and dataset.x_train.ndim == 2)
-    return dataset._replace(scaling="common") if rows_alone else dataset
+    num_axes = dataset.x_train.ndim
+    if config.head == "map" or (config.head == AUTO and num_axes == 2):
+        return dataset._replace(scaling="common")
+    known = (dataset.scaling, num_axes) in (("feature", 2), ("channel", 3))
+    return dataset._replace(scaling="series") if config.backbone == "tcn" and known else dataset
+
+
+def refuse_bad_rows(config: FrozenConfigDict) -> None:
+    """Reads the training rows that stay in their file, and names the first number that float32 does not have.
+
+    Raises:
+      ValueError: names file, row and column.
+    """
+    rows = load_dataset(config).x_train
+    if isinstance(rows, np.memmap):
+        finite.check(f"config.dataset: {rows.filename}", rows, "it")
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import FrozenConfigDict
 
-from alfamous_jax import datasets
+from alfamous_jax.datasets import scaling
 from alfamous_jax.networks import augment, choose_head, linear, mapped, svm, train
 from alfamous_jax.networks.mapped import Mapped
 from experiments.learning.models import build_model, ridges_of
@@ -154,8 +153,7 @@ def _augmentation(config: FrozenConfigDict) -> train.Augment | None:
     """The distortions of training images; black and white are where the scaling of the data put them."""
     if config.augment == "none":
         return None
-    mean, deviation = datasets.moments(load_dataset(config))
-    ends: list[Any] = [np.float32((end - mean) / deviation) for end in (0, 255)]
+    ends: Any = scaling.pixel_ends(load_dataset(config))
     black, white = ends
 
     def affine(key: jax.Array, images: jax.Array) -> jax.Array:

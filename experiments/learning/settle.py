@@ -65,10 +65,12 @@ def settle(config: Mapping) -> Settled:
             f"({total / num_rows:.0%} of the pool). By the number of rows and classes: {', '.join(open_fields)}."
         )
     if config["backbone"] == automatic.AUTO:
-        settled["backbone"] = automatic.backbone(shape)
+        settled["backbone"] = automatic.backbone(shape, dataset.scaling == "series")
     if config["head"] == automatic.AUTO:
         settled["head"] = automatic.head(settled["backbone"])
+    settled |= {k: v for k, v in automatic.training(settled["backbone"]).items() if config[k] == automatic.AUTO}
     if settled["backbone"] != config["backbone"] or settled["head"] != config["head"]:
-        rows = f"rows of shape {' x '.join(map(str, shape))} are images" if len(shape) > 1 else "rows are features"
+        kind = "series" if dataset.scaling == "series" else "images" if len(shape) > 1 else ""
+        rows = f"rows of shape {' x '.join(map(str, shape))} are {kind}" if kind else "rows are features"
         notes.append(f"Network: {settled['backbone']!r} under the head {settled['head']!r}, as the {rows}.")
     return Settled(settled, tuple(notes))

@@ -92,6 +92,7 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
         start, key = here.variables[kind_of(scheme)], jax.random.fold_in(task.keys.train, place)[None]
         variables, learned = timed(timing, f"train_{scheme}_s", programs.train, key, start, known)
         if not np.isfinite(learned.loss).all():
+            problem.refuse_bad_rows(config)
             where = f"{task.choice}, seed {task.seed}"
             raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
         labels = jnp.asarray(counts)[None]
@@ -112,6 +113,7 @@ def _choose(task: Task, budget: int) -> np.ndarray:
         balance_from=config.balance_from if how.balancing else 1.0, balancing=how.balancing or "candidates",
     )  # fmt: skip
     if selection.num_invalid:
+        problem.refuse_bad_rows(config)
         raise ValueError(f"{how}: {selection.num_invalid} pool rows have a NaN or an infinity in the source's view")
     return np.asarray(selection.indices)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from alfamous_jax.datasets import npz
+from alfamous_jax.datasets import labels, npz
 from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
 from experiments.store.files import replacing
@@ -55,7 +55,8 @@ def load(path: pathlib.Path, backbone: nn.Module, row: jax.Array, num_snapshots:
     for name in sorted(shapes.keys() | arrays.keys()):
         wanted, found = getattr(shapes.get(name), "shape", None), getattr(arrays.get(name), "shape", (0,))[1:]
         if wanted != found or name not in arrays:
-            raise ValueError(f"config.source: {path} is of another network: {name} has shape {found}, wanted {wanted}")
+            what = f"{labels.short(name)} has shape {found}, wanted {wanted}"
+            raise ValueError(f"config.source: {path} is of another network: {what}")
     if num_snapshots > len(kernel):
         raise ValueError(f"config.snapshots: {path} has {len(kernel)} snapshots, got {num_snapshots}")
     kept = {name: jnp.asarray(array[-num_snapshots:]) for name, array in arrays.items()}

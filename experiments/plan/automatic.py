@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 AUTO = "auto"
-LABELS = ("initial", "budget", "cycles")  # fields that may be AUTO, as the backbone may
+LABELS = ("initial", "budget", "cycles")  # fields that may be AUTO, as those of the network may
+NETWORK = ("backbone", "head", "optimizer", "learning_rate")
 CYCLES = 8
 SHARE = 0.5  # of the pool that is labelled at most
 
@@ -19,7 +20,7 @@ class Labels(NamedTuple):
 
 def is_open(config: Mapping) -> bool:
     """Whether a config leaves a field to its data; num_classes does so by 0, the others by "auto"."""
-    return config.get("num_classes") == 0 or AUTO in [config.get(field) for field in (*LABELS, "backbone", "head")]
+    return config.get("num_classes") == 0 or AUTO in [config.get(field) for field in (*LABELS, *NETWORK)]
 
 
 def labels(config: Mapping, num_rows: int, num_classes: int) -> Labels:
@@ -52,9 +53,17 @@ def labels(config: Mapping, num_rows: int, num_classes: int) -> Labels:
     return Labels(initial, budget, cycles)
 
 
-def backbone(row_shape: Sequence[int]) -> str:
-    """The network for rows of a shape: none where they are features, a small one for images."""
+def backbone(row_shape: Sequence[int], series: bool = False) -> str:
+    """The network for rows of a shape: none where they are features, a small one for images and for series."""
+    if series:
+        return "tcn"
     return "resnet6" if len(row_shape) in (2, 3) else "identity"
+
+
+def training(backbone: str) -> dict[str, str | float]:
+    """How a network is trained: one of series, which SGD makes diverge, by Adam."""
+    optimizer, rate = ("adam", 1e-3) if backbone == "tcn" else ("sgd", 0.1)
+    return {"optimizer": optimizer, "learning_rate": rate}
 
 
 def head(backbone: str) -> str:

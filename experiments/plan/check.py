@@ -212,5 +212,7 @@ def check_inputs(config: Mapping, row_shape: tuple[int, ...]) -> None:
         raise ValueError(f"config.backbone: 'tcn' takes series, the rows have shape {row_shape}")
     if config["augment"] != "none" and not images:
         raise ValueError(f"config.augment: {config['augment']!r} takes images, the rows have shape {row_shape}")
-    if config["augment"] != "none" and config["scaling"] == "feature":
-        raise ValueError("config.scaling: images that are augmented need one scale for all places, got 'feature'")
+    if config["augment"] != "none" and config["scaling"] in ("feature", "common", "series"):
+        raise ValueError(
+            f"config.scaling: images that are augmented need one scale for all places, got {config['scaling']!r}"
+        )

@@ -74,6 +74,7 @@ def _scaling(data: Mapping[str, Any]) -> str:
     each = {
         "feature": "each feature to mean 0 and deviation 1 over the training rows",
         "channel": "all places of a channel to mean 0 and deviation 1 over the training rows",
+        "series": "all times of a channel to mean 0 and deviation 1 over the training rows",
         "clipped": f"{places} to mean 0 and deviation 1 over the training rows, then cut at 4 deviations",
         "common": "each feature to mean 0, all by one factor, so that a mean row has length 1",
         "none": "not at all",

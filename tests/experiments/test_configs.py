@@ -100,8 +100,9 @@ def test_vabal_has_the_settings_of_its_paper():
 
 
 def test_augmented_images_have_one_scale():
-    with pytest.raises(ValueError, match="config.scaling: images that are augmented need one scale"):
-        check_inputs(tiny(backbone="resnet6", augment="affine", scaling="feature"), (28, 28))
+    for scaling in ("feature", "common", "series"):
+        with pytest.raises(ValueError, match=f"config.scaling: images that are augmented need one .* got '{scaling}'"):
+            check_inputs(tiny(backbone="resnet6", augment="affine", scaling=scaling), (28, 28))
 
 
 BAD_CONFIGS = {

@@ -1,6 +1,8 @@
 """Images become features; a small linear network stands in for torchvision's."""
 
+import os
 import pathlib
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -162,11 +164,23 @@ def test_files_that_cannot_be_read(tmp_path, torchvision, capsys, content):
     refused(tmp_path, capsys, "photos.npz: not a readable .npz file of plain arrays")
 
 
-def test_damaged_and_absent_files(tmp_path, torchvision, capsys):
+def test_damaged_and_absent_files(tmp_path, torchvision, capsys, monkeypatch):
     refused(tmp_path, capsys, "No such file")
     np.save(tmp_path / "x.npy", np.zeros(3))
     (tmp_path / "x.npy").rename(tmp_path / "photos.npz")
     refused(tmp_path, capsys, "photos.npz: not a readable .npz file of plain arrays")
+    np.savez(tmp_path / "bomb.npz", x=images(5, 4, 4), y=np.arange(5))
+    content = bytearray((tmp_path / "bomb.npz").read_bytes())
+    for place in (found.start() for found in re.finditer(b"PK\x01\x02", bytes(content))):
+        content[place + 24 : place + 28] = b"\xf0\xff\xff\xff"  # the directory claims four GB of each array
+    (tmp_path / "photos.npz").write_bytes(content)
+    with monkeypatch.context() as small:
+        small.setattr(os, "sysconf", lambda name: 2**16)
+        refused(tmp_path, capsys, "it says that it holds 8,589,934,560 bytes, this machine has 4,294,967,296")
+    (tmp_path / "photos.npz").unlink()
+    os.mkfifo(tmp_path / "photos.npz")
+    refused(tmp_path, capsys, "photos.npz: not a readable .npz file of plain arrays (it is no file)")
+    (tmp_path / "photos.npz").unlink()
     np.savez_compressed(tmp_path / "photos.npz", x=images(50, 9, 9), y=np.zeros(50))
     content = bytearray((tmp_path / "photos.npz").read_bytes())
     content[200:260] = bytes(60)

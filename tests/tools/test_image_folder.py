@@ -55,6 +55,7 @@ def test_command(folder, capsys):
     assert image_folder.main([str(folder), target, "--size", "4", "--grey", "--test-share", ".5"]) == 0
     assert capsys.readouterr().out == (
         "crazing: 5 for training, 5 for the test\npatches: 1 for training, 2 for the test\n"
+        "passed over, no images by their name, or no files: 1\n"
     )
 
 
@@ -77,5 +78,7 @@ def test_what_cannot_be_read_is_named(folder, capsys, spoil, message):
 def test_a_folder_without_classes(tmp_path):
     with pytest.raises(ValueError, match="needs a subfolder for each of at least two classes, has 0"):
         image_folder.convert(tmp_path, tmp_path / "x.npz", size=4)
-    with pytest.raises(ValueError, match="size must be at least 1 and test_share between 0 and 1, got 4 and 1.0"):
+    with pytest.raises(
+        ValueError, match="size must be at least 1 and at most 4096 and test_share between 0 .* got 4 and 1.0"
+    ):
         image_folder.convert(tmp_path, tmp_path / "x.npz", size=4, test_share=1.0)

@@ -44,5 +44,9 @@ def test_three_rows_are_no_pool():
 
 def test_networks():
     assert [automatic.backbone(shape) for shape in ((9,), (28, 28), (32, 32, 3))] == ["identity", "resnet6", "resnet6"]
+    assert automatic.backbone((40, 2), series=True) == automatic.backbone((40,), series=True) == "tcn"
+    assert automatic.training("tcn") == {"optimizer": "adam", "learning_rate": 1e-3}
+    assert automatic.training("resnet6") == {"optimizer": "sgd", "learning_rate": 0.1}
+    assert automatic.is_open({"num_classes": 3, "learning_rate": "auto"})
     assert automatic.is_open({"num_classes": 0}) and automatic.is_open({"num_classes": 3, "backbone": "auto"})
     assert not automatic.is_open({"num_classes": 3, "initial": 10, "budget": 10, "cycles": 0, "backbone": "mlp"})

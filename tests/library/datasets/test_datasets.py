@@ -81,6 +81,11 @@ BAD = {
     "a single number": ({"x_train": np.array(1.0)}, "x_train must have rows, got a single float64"),
     "a single label": ({"y_test": np.array(1)}, "y_test must have rows, got a single int64"),
     "a single probability": ({"source_probs_train": np.array(1.0)}, r"must be numbers \[6, .* got float64 \(\)"),
+    "bytes": ({"y_test": np.array([b"a", b"\xe6"])}, r"y_test must be text in UTF-8, got bytes such as b'.xe6'"),
+    "rows of nothing": (
+        {"x_train": np.zeros((6, 0)), "x_test": np.zeros((2, 0))},
+        r"x \(6, 0\) has rows without a number",
+    ),
     "no rows": ({"x_test": np.zeros((0, 4)), "y_test": np.zeros(0, int)}, "has no rows"),
 }
 
@@ -109,6 +114,11 @@ def test_bad_files_are_named(tmp_path):
     named = write(tmp_path / "named.npz", inputs=np.zeros((2, 2)), y=np.arange(2))
     with pytest.raises(ValueError, match="needs arrays x, y or x_train, .* has inputs, y"):
         datasets.load(named, num_classes=3)
+    for name, test in (("crop.npz", np.zeros((2, 45))), ("neu.npz", np.zeros((2, 64, 63)))):
+        rows = np.zeros((3, *test.shape[1:-1], test.shape[-1] + 1))
+        write(tmp_path / name, x_train=rows, y_train=np.arange(3), x_test=test, y_test=np.arange(2))
+        with pytest.raises(ValueError, match=rf"{name}: x_train has rows of shape .*, x_test of \(.*(45,|63)\)"):
+            datasets.load(name[:-4], 0, data_dir=tmp_path)
     whole = write(tmp_path / "whole.npz", x=np.zeros((4, 2)), y=np.array([0, 1, 2, 0]))
     with pytest.raises(ValueError, match="test_rows must be between 1 and 3 .* got 4"):
         datasets.load(whole, num_classes=3, test_rows=4)

@@ -1,13 +1,17 @@
 """Arrays out of files, and one line for each kind of damage."""
 
 import io
+import os
 import pathlib
+import socket
+import sys
+import warnings
 import zipfile
 
 import numpy as np
 import pytest
 
-from alfamous_jax.datasets import npz
+from alfamous_jax.datasets import npz, regular
 
 ARRAYS = {"x": np.arange(600.0).reshape(200, 3), "names/y": np.arange(200), "text": np.array(["a", "bc"])}
 
@@ -30,10 +34,26 @@ def as_npz(**arrays):
     return file.getvalue()
 
 
-def archive(content, member="x.npy", **settings):
+def archive(content, member="x.npy", claims=0, **settings):
+    """An archive of one member, whose directory may claim that it unpacks to more."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", **settings) as written:
         written.writestr(member, content)
+        written.getinfo(member).file_size = claims or len(content)
+    return file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch):
+    """What is free: 8 GB."""
+    monkeypatch.setattr(regular, "room", lambda: 8 * 10**9)
+
+
+def twice(content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as written, warnings.catch_warnings(action="ignore"):
+        written.writestr("x.npy", content)
+        written.writestr("x.npy", content)
     return file.getvalue()
 
 
@@ -78,16 +98,34 @@ DAMAGED = {
     "compressed bytes": (overwritten(as_npz(**ARRAYS), 100), "(x: "),
     "stored bytes": (overwritten(archive(as_npy(ARRAYS["x"])), 400), "(x: Bad CRC-32 for file 'x.npy')"),
     "compression": (with_unknown_compression(archive(as_npy(ARRAYS["x"]))), "(x: That compression method is not"),
-    "objects": (as_npz(x=np.array([{}, None], dtype=object)), "(x: Object arrays cannot be loaded when allow_pickle="),
-    "no array": (archive(b"no array"), "(x: the magic string is not correct"),
+    "objects": (
+        as_npz(x=np.array([{}, None], dtype=object)),
+        "(x: it holds Python objects, which are never unpickled)",
+    ),
+    "no array": (archive(b"no array"), "(x: it is no array)"),
     "no header": (archive(as_npy(ARRAYS["x"])[:20]), "(x: EOF: "),
-    "fewer rows": (archive(as_npy(ARRAYS["x"])[:-8]), "(x: "),
+    "a later version": (
+        archive(as_npy(ARRAYS["x"]).replace(b"NUMPY\1", b"NUMPY\3", 1)),
+        "(x: its header is of version 3.0, expected 1.0 or 2.0)",
+    ),
+    "fewer rows": (
+        archive(as_npy(ARRAYS["x"])[:-8]),
+        "(x: it ends before the 4800 bytes of float64 (200, 3) in its header)",
+    ),
     "more rows": (
         archive(as_npy(ARRAYS["x"]) + b"0"),
         "(x: it goes on after the 4800 bytes of float64 (200, 3) in its",
     ),
-    "rows beyond memory": (archive(header((10**13, 3)) + b"0"), "(x: "),
-    "rows beyond integers": (archive(header((10**30, 3)) + b"0"), "(x: Python int too large"),
+    "rows beyond memory": (
+        archive(header((10**13, 3)) + b"0"),
+        "(x: it ends before the 240000000000000 bytes of float64 (10000000000000, 3) in its header)",
+    ),
+    "rows beyond integers": (archive(header((10**30, 3)) + b"0"), "(x: it ends before the 1e31 bytes of float64 (1"),
+    "fewer rows than none": (archive(header((-2, 3)) + bytes(48)), "(x: its header says float64 (-2, 3), which no"),
+    "cells of no size": (archive(header((10**12,), "|S0")), "(x: its header says |S0 (1000000000000,), which no array"),
+    "a name of two lines": (archive(b"no array", "a\n\x1b.npy"), r"(a\n\x1b: it is no array)"),
+    "one name twice": (twice(as_npy(ARRAYS["x"])), "(x: there are two of this name)"),
+    "a bomb": (archive(header((10**12,), "|u1"), claims=10**12), "(it says that it holds 1,000.0 GB and "),
 }
 
 
@@ -111,9 +149,19 @@ def test_places_that_cannot_be_read(tmp_path, monkeypatch, read, kind):
         read(tmp_path / "none")
     with pytest.raises(ValueError, match=rf"^{tmp_path}: not a readable {kind} file .* \(it is a folder\)$"):
         read(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as door:
+        monkeypatch.chdir(tmp_path)  # the name of a socket has a hundred letters at most
+        door.bind("door")
+    for name, what in (("pipe", "a pipe"), ("door", "a socket")):
+        with pytest.raises(ValueError, match=rf"^{tmp_path}/{name}: not a readable .* \(it is {what}\)$"):
+            read(tmp_path / name)
+    with pytest.raises(ValueError, match=r"^/dev/null: not a readable .* \(it is a device\)$"):
+        read("/dev/null")
+    (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(pathlib.Path, "open", refuse)
-    with pytest.raises(ValueError, match=rf"^{tmp_path}: not a readable {kind} file .* \(no permission to read it\)$"):
-        read(tmp_path)
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/file: not a readable {kind} .* \(no permission to read it\)$"):
+        read(tmp_path / "file")
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -139,3 +187,30 @@ def test_single_arrays(tmp_path, mapped):
             npz.read_array(path, mapped=mapped)
         message = str(caught.value)
         assert message.startswith(f"{path}: not a readable .npy file of a plain array (") and "\n" not in message
+
+
+def test_numbers_come_in_the_order_of_bytes_of_this_machine(tmp_path):
+    other = ARRAYS["x"].astype(ARRAYS["x"].dtype.newbyteorder(">" if sys.byteorder == "little" else "<"))
+    np.savez(tmp_path / "a.npz", x=np.asfortranarray(other))
+    found = npz.read(tmp_path / "a.npz")["x"]
+    assert found.dtype == np.float64 and found.dtype.isnative
+    np.testing.assert_array_equal(found, ARRAYS["x"])
+
+
+def test_the_room_there_is(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    memory, limit = tmp_path / "meminfo", tmp_path / "memory.max"
+    memory.write_text("MemTotal:  9000 kB\nMemAvailable:  5000 kB\n")
+    monkeypatch.setattr(regular, "MEMORY", memory)
+    monkeypatch.setattr(regular, "LIMIT", limit)
+    assert regular.room() == 5000 * 1024
+    limit.write_text("max\n")
+    assert regular.room() == 5000 * 1024
+    limit.write_text("4000\n")
+    assert regular.room() == 4000
+    regular.check_room(4000)
+    with pytest.raises(ValueError, match=r"it says that it holds 0.2 GB and 0.0 GB of memory are free; a pool"):
+        regular.check_room(2 * 10**8)
+    memory.unlink()
+    limit.unlink()
+    assert 10**6 < regular.room() < 10**16

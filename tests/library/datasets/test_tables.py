@@ -2,13 +2,14 @@
 
 import importlib.util
 import json
+import os
 import sys
 
 import numpy as np
 import pytest
 
 from alfamous_jax import datasets
-from alfamous_jax.datasets import columns, tables
+from alfamous_jax.datasets import columns, regular, tables
 
 FIND = importlib.util.find_spec
 READERS = ["csv", *(["pandas"] if FIND("pandas") else [])]
@@ -67,6 +68,12 @@ def test_labels_of_a_table(reader, tmp_path, cells, expected):
     assert found.arrays["y"].tolist() == expected
 
 
+def test_a_last_line_without_its_end_is_said(reader, tmp_path):
+    """What is left of a cell may be another class."""
+    for text, cut in (("x,y\n1,cat\n2,ca", True), ("x,y\n1,cat\n2,ca\n", False), ("x,y\r\n1,cat\r\n2,ca\r\n", False)):
+        assert (tables.NO_END in read(tmp_path, text).notes) == cut
+
+
 def test_an_unlabelled_row_is_said(reader, tmp_path):
     for cells in (("1", "", "2"), ("a", "", "b"), ("0", "-1", "1")):
         (tmp_path / "mine.csv").write_text("x,label\n" + "".join(f"0.5,{cell}\n" for cell in cells))
@@ -122,6 +129,44 @@ def test_tables_that_are_refused(reader, tmp_path, text, label_column, message):
     assert str(caught.value).startswith(str(tmp_path)) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["a,y\n1,0,5\n2,1,5\n", "a,y\n1,0\n2,1,5\n"], ids=["all lines", "one"])
+def test_cells_beyond_the_last_column_are_not_left_out(reader, tmp_path, text):
+    with pytest.raises(ValueError, match="mine.csv: not a readable table"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
+def test_what_is_no_file_is_not_waited_for(reader, tmp_path, suffix):
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ValueError, match=rf"{name}{suffix}: not a readable .* \(it is a {name}\)"):
+            tables.read(tmp_path / f"{name}{suffix}")
+
+
+def test_a_parquet_file_that_claims_too_much(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    parquet.write_table(arrow.table({"a": np.zeros(100_000), "label": np.zeros(100_000, int)}), tmp_path / "a.parquet")
+    monkeypatch.setattr(regular, "room", lambda: 10**6)
+    with pytest.raises(ValueError, match=r"a.parquet: not a readable Parquet file \(it says that it holds 0.0 GB and"):
+        tables.read(tmp_path / "a.parquet")
+
+
+def test_long_cells_are_cut_in_messages(reader, tmp_path):
+    with pytest.raises(ValueError) as caught:
+        read(tmp_path, f"a,y\n1,0\n{'?' * 5000},1\n3,0\n")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
+    with pytest.raises(ValueError) as caught:
+        read(tmp_path, f"{'a' * 5000},b\n1,0\n")
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
+    with pytest.raises(ValueError, match=r"the columns are a.nb, c") as caught:
+        read(tmp_path, '"a\nb",c\n1,0\n')
+    assert str(caught.value).isprintable()
+
+
 def test_rows_of_other_lengths(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"row 1 \(from 0\) has 3 cells, there are 2 columns"):
@@ -144,6 +189,8 @@ OBJECTS = {  # cells as libraries hand them on -> what comes of them
     "text with None": (["a", None, "b"], ["a", "", "b"]),
     "numbers with None": ([1, None, 2.5], [1, np.nan, 2.5]),
     "integers": ([1, 2, 2**40], [1, 2, 2**40]),
+    "integers beyond 64 bits": ([1, 2, 2**70], [1, 2, 2.0**70]),
+    "integers beyond a float, and an empty cell": ([1, None, 10**400], [1, np.nan, np.inf]),
     "booleans": ([True, False, True], [True, False, True]),
     "lists": ([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 4], [5, 6]]),
     "arrays": ([np.ones(2), np.zeros(2), np.ones(2)], [[1, 1], [0, 0], [1, 1]]),
