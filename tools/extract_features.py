@@ -10,6 +10,7 @@ Needs numpy, torch and torchvision and nothing of this project, so that it runs 
 import argparse
 import os
 import pathlib
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,11 +40,21 @@ def convert(source, target, network: str, batch: int = 64, device: str | None = 
     if target.resolve() == source.resolve() or not target.parent.is_dir():
         raise ValueError(f"{target}: the target must be another file than the source, in a folder that exists")
     arrays = extract(read(source), pretrained(network, device), batch)
-    temporary = target.with_name(target.name + ".tmp")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # compression would take long and save little on such numbers
-    os.replace(temporary, target)
+    _write(target, arrays)
     return arrays
+
+
+def _write(target, arrays) -> None:
+    """An `.npz` file, replaced at once; until then it has a name that nobody can foresee and is nobody's link."""
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            np.savez(file, **arrays)  # compression would take long and save little on such numbers
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(path) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ about its middle and scaled to the size. Of each class a share is held out, even
 import argparse
 import os
 import pathlib
+import secrets
 import sys
 from collections.abc import Sequence
 
@@ -53,10 +54,7 @@ def convert(folder, target, size: int, grey: bool = False, test_share: float = 0
         labels.append(label)
     arrays = {f"x_{part}": np.array(images) for part, (images, _) in parts.items()}
     arrays |= {f"y_{part}": np.array(labels) for part, (_, labels) in parts.items()}
-    temporary = target.with_name(target.name + ".tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays, classes=np.array(names))
-    os.replace(temporary, target)
+    _write(target, arrays | {"classes": np.array(names)})
     return {name: tuple(labels.count(k) for _, labels in parts.values()) for k, name in enumerate(names)}
 
 
@@ -76,6 +74,19 @@ def main(args: Sequence[str] | None = None) -> int:
     for name, (train, test) in counts.items():
         print(f"{name}: {train} for training, {test} for the test")
     return 0
+
+
+def _write(target, arrays):
+    """An `.npz` file, replaced at once; until then it has a name that nobody can foresee and is nobody's link."""
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            np.savez_compressed(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _held_out(paths, share):
