@@ -47,8 +47,9 @@ def convert(source, target, network: str, batch: int = 64, device: str | None = 
 def _write(target, arrays) -> None:
     """An `.npz` file, replaced at once; until then it has a name that nobody can foresee and is nobody's link."""
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    file = temporary.open("xb")
     try:
-        with temporary.open("xb") as file:
+        with file:
             np.savez(file, **arrays)  # compression would take long and save little on such numbers
             file.flush()
             os.fsync(file.fileno())

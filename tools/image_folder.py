@@ -79,8 +79,9 @@ def main(args: Sequence[str] | None = None) -> int:
 def _write(target, arrays):
     """An `.npz` file, replaced at once; until then it has a name that nobody can foresee and is nobody's link."""
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    file = temporary.open("xb")
     try:
-        with temporary.open("xb") as file:
+        with file:
             np.savez_compressed(file, **arrays)
             file.flush()
             os.fsync(file.fileno())

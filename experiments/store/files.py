@@ -21,8 +21,9 @@ def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
     followed; file and folder are on the disk before the block is left. An error leaves what was there.
     """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    file = temporary.open("xb")
     try:
-        with temporary.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from configs.base import get_base
-from experiments import single_stage
+from experiments import single_stage, train_source
 from experiments.learning import problem
 from experiments.run import run
 
@@ -139,3 +140,11 @@ def test_what_is_none_of_the_run_s_is_refused_and_nothing_is_written(finished, c
     with pytest.raises(ValueError, match=f"{path}, line 3: .*{message}.*; delete the file, "):
         run(finished[1], copy, resume=True)
     assert content(copy) == before
+
+
+def test_a_source_has_nothing_to_resume(monkeypatch):
+    monkeypatch.setattr(train_source, "RESUME", SimpleNamespace(name="resume", value=True))
+    with pytest.raises(
+        SystemExit, match="error: --resume: is for runs; a source is trained from the start and replaces"
+    ):
+        train_source.main(["train_source"])

@@ -22,8 +22,8 @@ from tests.soak.drivers import Failed, Place, finish, left_alone, prepare, start
 
 MOST_RESUMES = 12  # after which a round that has not ended never will
 KINDS = ("vmap", "processes")
-ACTIONS = (disturb.kill_driver, disturb.kill_driver, disturb.kill_worker, disturb.stop_worker, disturb.start_twice)
-ACTIONS += (disturb.damage,) * 3
+ALWAYS = (disturb.kill_driver, disturb.damage) * 2
+JUDGED, ON_WORKERS = (disturb.start_twice,), (disturb.kill_worker, disturb.stop_worker)  # where all files are sound
 
 
 def soak(
@@ -45,12 +45,12 @@ def soak(
       how often each thing was done and each ending came; "failed" counts what must not be.
     """
     rng, counts = random.Random(seed), collections.Counter()
-    times = prepare(folder, cache, kinds)
+    prepare(folder, cache, kinds)
     end = time.monotonic() + seconds
     while counts["rounds"] < rounds if rounds else time.monotonic() < end:
         kind = kinds[counts["rounds"] % len(kinds)]
         counts["rounds"] += 1
-        place, done = Place(folder, kind, times[kind], rng), []
+        place, done = Place(folder, kind, rng), []
         shutil.rmtree(place.workdir, ignore_errors=True)
         try:
             ending = _round(place, done)
@@ -67,7 +67,8 @@ def _round(place: Place, done: list[str]) -> str:
     """Adds what was done to a list; how it ended."""
     damaged = False
     for _ in range(place.rng.randint(1, 3)):
-        action = place.rng.choice(ACTIONS)
+        judged = () if damaged else JUDGED + ON_WORKERS * (place.kind == "processes")
+        action = place.rng.choice(ALWAYS + judged)
         if what := action(place):
             done.append(what)
             damaged |= action is disturb.damage

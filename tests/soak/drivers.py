@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import pathlib
 import random
-import shutil
 import sys
 import time
 from typing import NamedTuple
@@ -14,8 +13,8 @@ import numpy as np
 PATIENCE_S = 180.0  # for one process on a crowded machine
 SAID = ("note: ", "waiting for ")
 SETTINGS = {
-    "num_classes": 4, "strategies": "('us','random')", "seeds": 1, "initial": 8, "budget": 4, "cycles": 3, "epochs": 1,
-    "backbone": "identity", "num_features": 8, "minority_share": 0.0, "test_rows": 0, "workers": 2,
+    "num_classes": 4, "strategies": "('us',)", "seeds": 2, "initial": 8, "budget": 4, "cycles": 4, "epochs": 1,
+    "backbone": "identity", "head": "linear", "minority_share": 0.0, "test_rows": 0, "workers": 2,
 }  # fmt: skip
 
 
@@ -28,7 +27,6 @@ class Place(NamedTuple):
 
     folder: pathlib.Path  # with the data, and undisturbed runs by kind
     kind: str  # config.parallel: "vmap", one process, or "processes", a driver and its workers
-    seconds: float  # that an undisturbed run takes
     rng: random.Random
 
     @property
@@ -42,12 +40,8 @@ class Place(NamedTuple):
         return self.folder / self.kind
 
 
-def prepare(folder: pathlib.Path, cache: pathlib.Path, kinds) -> dict[str, float]:
-    """Writes the data and makes the undisturbed runs, each twice: the first one compiles.
-
-    Returns:
-      by kind, the seconds of the second one.
-    """
+def prepare(folder: pathlib.Path, cache: pathlib.Path, kinds) -> None:
+    """Writes the data and makes the undisturbed runs."""
     os.environ |= {
         "ALFAMOUS_COMPILE_CACHE": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -56,15 +50,11 @@ def prepare(folder: pathlib.Path, cache: pathlib.Path, kinds) -> dict[str, float
     rng, y = np.random.default_rng(0), np.arange(120) % 4
     x = (rng.normal(size=(120, 6)) + 2 * np.eye(4, 6)[y]).astype(np.float32)
     np.savez(folder / "data.npz", x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
-    seconds = {}
-    for kind in [*kinds, *kinds]:
-        place, begun = Place(folder, kind, 0.0, random.Random(0)), time.monotonic()
-        shutil.rmtree(place.undisturbed, ignore_errors=True)
+    for kind in kinds:
+        place = Place(folder, kind, random.Random(0))
         code, said = finish(start(place, place.undisturbed))
         if code:
             raise RuntimeError(f"an undisturbed run ended so: {said}")
-        seconds[kind] = time.monotonic() - begun
-    return seconds
 
 
 def start(place: Place, workdir: pathlib.Path | None = None):
