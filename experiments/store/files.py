@@ -28,8 +28,9 @@ def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _name(error, path)
         raise
     _sync_folder(path.parent)
 
@@ -74,8 +75,12 @@ def write_json_lines(path: pathlib.Path, records: list[dict]) -> None:
 
 def append_json_line(path: pathlib.Path, record: dict) -> None:
     """Adds one JSON object to a file of lines."""
-    with open_here(path, "ab") as file:
-        file.write(json.dumps(record).encode() + b"\n")
+    try:
+        with open_here(path, "ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+    except OSError as error:
+        _name(error, path)
+        raise
 
 
 def read_json(path: pathlib.Path) -> dict:
@@ -125,6 +130,12 @@ def drop_half_line(path: pathlib.Path) -> None:
         content = path.read_bytes()
         if not content.endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def _name(error: BaseException, path: pathlib.Path) -> None:
+    """Has an error say which file it is about; that of a full disk names none."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = str(path)
 
 
 def _sync_folder(folder: pathlib.Path) -> None:

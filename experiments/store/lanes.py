@@ -30,7 +30,7 @@ class Line(NamedTuple):
 def held(path: pathlib.Path) -> Iterator[None]:
     """Holds a unit's file for this process; waits for a worker that an earlier part of the run left, and says so."""
     with files.open_here(path.with_suffix(".lock"), "a+") as lock:
-        if not _taken(lock, PATIENCE_S):
+        if not taken(lock, PATIENCE_S):
             print(
                 f"waiting for {path.stem}: {holder(lock)} has it; end that process to go on",
                 file=sys.stderr,
@@ -51,9 +51,24 @@ def busy(folder: pathlib.Path, patience: float = 0.0) -> list[str]:
     found, end = [], time.monotonic() + patience
     for path in sorted((folder / FOLDER).glob("*.lock")):
         with files.open_here(path, "a+") as lock:
-            if not _taken(lock, end - time.monotonic()):
+            if not taken(lock, end - time.monotonic()):
                 found.append(f"{path.stem} ({holder(lock)})")
     return found
+
+
+def taken(lock: IO[Any], patience: float = 0.0) -> bool:
+    """Whether this process could lock a file, within so many seconds; OSError where its folder knows no locks."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.05)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; it must be on a file system with locks", lock.name) from None
 
 
 def sign(lock: IO[str]) -> None:
@@ -115,15 +130,3 @@ def _line(path: pathlib.Path, before: int, number: int, text: bytes) -> Line:
 
 def _crc(line: Line) -> int:
     return zlib.crc32(json.dumps(line).encode())
-
-
-def _taken(lock: IO[Any], patience: float) -> bool:
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError:
-            if time.monotonic() >= end:
-                return False
-            time.sleep(0.05)

@@ -1,7 +1,6 @@
 """The directory of a run: claimed for one process, never overwritten without being told."""
 
 import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
@@ -54,12 +53,10 @@ def claim(
         raise ValueError(f"workdir {workdir}: holds {found[0]} but no run (no config.json); choose another")
     workdir.mkdir(parents=True, exist_ok=True)
     with files.open_here(workdir / LOCK, "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not lanes.taken(lock):
             raise ValueError(
                 f"workdir {workdir}: another process is running there ({lanes.holder(lock)}); end it or wait for it"
-            ) from None
+            )
         written = (*WRITTEN[:-2], *report, *WRITTEN[-2:])
         if overwrite:
             if busy := lanes.busy(workdir, lanes.PATIENCE_S):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tests.soak import disturb
 from tests.soak.drivers import Failed, Place, finish, left_alone, prepare, start
@@ -107,7 +108,7 @@ def main() -> int:
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="soak-"))
     cache = pathlib.Path(tempfile.gettempdir(), f"soak-cache-{os.getuid()}")
-    counts = soak(args.seed, folder, cache, seconds=60 * args.minutes)
+    counts = soak(args.seed, folder, cache, seconds=60 * args.minutes, say=partial(print, flush=True))
     print(*(f"{count:5}  {name}" for name, count in sorted(counts.items())), sep="\n")
     if not counts["failed"]:
         shutil.rmtree(folder)

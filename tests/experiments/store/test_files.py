@@ -1,6 +1,8 @@
 """Files that are written whole or not at all, and read to the last whole line."""
 
+import errno
 import os
+import pathlib
 import stat
 
 import pytest
@@ -33,6 +35,15 @@ def test_what_is_written_is_on_the_disk_before_its_name_changes(tmp_path, monkey
     monkeypatch.setattr(os, "replace", lambda *names: (done.append("rename"), replace(*names)))
     files.write_text(tmp_path / "a.txt", "new")
     assert done == ["file", "rename", "folder"]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '.*a.txt'"), files.replacing(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not list(tmp_path.iterdir())
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+            files.append_json_line(pathlib.Path("/dev/full"), {})
 
 
 def test_no_link_is_followed(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Files that workers append to: damaged lines are refused, whoever waits says for whom."""
 
+import errno
 import os
 import threading
 
@@ -56,6 +57,16 @@ def test_who_waits_says_for_whom(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and said[0].startswith(f"waiting for us-seed0: process {os.getpid()} on ")
     assert said[0].endswith("has it; end that process to go on")
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lanes.fcntl, "flock", refuse)
+    with pytest.raises(OSError, match=r"No locks available; it must be on a file system with locks: '.*us-seed0.lock'"):
+        with lanes.held(tmp_path / "us-seed0.jsonl"):
+            pass
 
 
 def test_a_lock_that_says_nothing_is_not_misread(tmp_path):
