@@ -4,7 +4,6 @@ The seal is a file beside what orbax writes, with a digest of every file, and of
 """
 
 import hashlib
-import os
 import pathlib
 import shutil
 from typing import Any, NamedTuple
@@ -58,7 +57,8 @@ def save(checkpoints: ocp.CheckpointManager, state: State, origin: str) -> None:
     checkpoints.save(state.cycle - 1, args=args)
     if jax.process_index() == 0:
         folder = pathlib.Path(str(checkpoints.directory), str(state.cycle - 1))
-        written = {str(path.relative_to(folder)): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+        paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not files.is_litter(path.name)]
+        written = {str(path.relative_to(folder)): _digest(path) for path in paths}
         seal = {"origin": origin, "files": written, "seal": _of_seal(folder, origin, written)}
         files.write_json(folder / SEAL, seal)
 
@@ -136,7 +136,5 @@ def _of_seal(folder: pathlib.Path, origin: str, written: dict[str, str]) -> str:
 
 
 def _digest(path: pathlib.Path) -> str:
-    """Of a file, which then is on the disk."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,8 +23,8 @@ from tests.soak.drivers import Failed, Place, finish, left_alone, prepare, start
 
 MOST_RESUMES = 12  # after which a round that has not ended never will
 KINDS = ("vmap", "processes")
-ALWAYS = (disturb.kill_driver, disturb.damage) * 2
-JUDGED, ON_WORKERS = (disturb.start_twice,), (disturb.kill_worker, disturb.stop_worker)  # where all files are sound
+SOUND = (disturb.kill_driver, disturb.kill_driver, disturb.start_twice)  # what may be done while all files are so
+ON_WORKERS = (disturb.kill_worker, disturb.stop_worker)
 
 
 def soak(
@@ -67,9 +67,11 @@ def soak(
 def _round(place: Place, done: list[str]) -> str:
     """Adds what was done to a list; how it ended."""
     damaged = False
-    for _ in range(place.rng.randint(1, 3)):
-        judged = () if damaged else JUDGED + ON_WORKERS * (place.kind == "processes")
-        action = place.rng.choice(ALWAYS + judged)
+    for number in range(place.rng.randint(1, 3)):
+        sound = SOUND + ON_WORKERS * (place.kind == "processes")
+        action = place.rng.choice(
+            (disturb.kill_driver, disturb.damage) if damaged else sound + (disturb.damage,) * 2 * number
+        )
         if what := action(place):
             done.append(what)
             damaged |= action is disturb.damage
