@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 from jax.experimental import multihost_utils
 
 from experiments.store import digests, files
@@ -37,6 +38,7 @@ def manager(folder: pathlib.Path, origin: str) -> ocp.CheckpointManager:
       ValueError: a bit of the latest checkpoint is another one, it is a copy of another cycle's or group's, or was
         written with other data; names its folder.
     """
+    logging.set_verbosity(logging.FATAL)  # of orbax, which prints at length what is an exception here or no matter
     _check(folder, origin)
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(str(folder))  # the first process may have had something to delete

@@ -61,6 +61,19 @@ def test_a_copy_of_another_cycle_or_group_is_not_believed(saved, tmp_path):
         restored(other)
 
 
+def test_what_is_wrong_with_an_earlier_cycle_is_no_matter(saved, tmp_path, caplog):
+    """Nor is it printed; one may be half deleted where a process was killed."""
+    folder = tmp_path / "us-seed0"
+    shutil.copytree(saved, folder)
+    for text in ("{", ""):
+        (folder / "0" / "_CHECKPOINT_METADATA").write_text(text)
+        assert restored(folder).cycle == 2
+    (folder / "0" / "_CHECKPOINT_METADATA").unlink()
+    with checkpoint.manager(folder, "data-1") as checkpoints:
+        checkpoint.save(checkpoints, STATE._replace(cycle=3), "data-1")
+    assert restored(folder).cycle == 3 and not (folder / "0").exists() and caplog.records == []
+
+
 def test_other_data_are_refused_by_the_checkpoint_too(saved):
     with pytest.raises(ValueError, match=f"checkpoint {saved / '1'} was written with other data .*data-1, now data-2"):
         restored(saved, "data-2")
