@@ -10,7 +10,6 @@ import collections
 import os
 import pathlib
 import random
-import re
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,8 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.soak import disturb
-from tests.soak.drivers import Failed, Place, finish, left_alone, prepare, start
+from tests.soak.damaged import resume_damaged
+from tests.soak.drivers import Failed, Place, delete_as_told, finish, left_alone, prepare, start
 
 MOST_RESUMES = 12  # after which a round that has not ended never will
 KINDS = ("vmap", "processes")
@@ -83,10 +83,9 @@ def _round(place: Place, done: list[str]) -> str:
             raise Failed("other records than those of an undisturbed run")
         if not damaged:
             raise Failed(f"refused without a reason: {said}")
-        if not (path := _to_delete(place.workdir, said)):
+        if not (told := delete_as_told(place.workdir, said)):
             return f"one line: {said.strip().replace(str(place.workdir), 'RUN')[:150]}"
-        done.append(f"deleted as told: {path.relative_to(place.workdir)}")
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        done.append(told)
     raise Failed(f"no end after {MOST_RESUMES} tries: {said}")
 
 
@@ -95,22 +94,17 @@ def _kind_of(what: str) -> str:
     return what.partition(": ")[0]
 
 
-def _to_delete(workdir: pathlib.Path, said: str) -> pathlib.Path | None:
-    """What the last line says to delete."""
-    found = re.search(rf"{re.escape(str(workdir))}/[^\s,:;)]+", said.splitlines()[-1])
-    path = pathlib.Path(found[0]) if found and "delete" in said else None
-    return path if path and (path.exists() or path.is_symlink()) else None
-
-
 def main() -> int:
     """Command line; exit code 1 if a round failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Disturbs runs at random.")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", action="store_true", help="damage files alone, in this process: more tries a minute")
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="soak-"))
     cache = pathlib.Path(tempfile.gettempdir(), f"soak-cache-{os.getuid()}")
-    counts = soak(args.seed, folder, cache, seconds=60 * args.minutes, say=partial(print, flush=True))
+    how = {"seconds": 60 * args.minutes, "say": partial(print, flush=True)}
+    counts = resume_damaged(args.seed, folder, **how) if args.files else soak(args.seed, folder, cache, **how)
     print(*(f"{count:5}  {name}" for name, count in sorted(counts.items())), sep="\n")
     if not counts["failed"]:
         shutil.rmtree(folder)

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import pathlib
 import random
+import re
+import shutil
 import sys
 import time
 from typing import NamedTuple
@@ -47,14 +49,20 @@ def prepare(folder: pathlib.Path, cache: pathlib.Path, kinds) -> None:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "PYTHONWARNINGS": "ignore",  # that of JAX at a fork: of its threads there are none yet
     }
-    rng, y = np.random.default_rng(0), np.arange(120) % 4
-    x = (rng.normal(size=(120, 6)) + 2 * np.eye(4, 6)[y]).astype(np.float32)
-    np.savez(folder / "data.npz", x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
+    write_data(folder)
     for kind in kinds:
         place = Place(folder, kind, random.Random(0))
         code, said = finish(start(place, place.undisturbed))
         if code:
             raise RuntimeError(f"an undisturbed run ended so: {said}")
+
+
+def write_data(folder: pathlib.Path) -> pathlib.Path:
+    """Features of four classes; the file."""
+    rng, y, path = np.random.default_rng(0), np.arange(120) % 4, folder / "data.npz"
+    x = (rng.normal(size=(120, 6)) + 2 * np.eye(4, 6)[y]).astype(np.float32)
+    np.savez(path, x_train=x[:80], y_train=y[:80], x_test=x[80:], y_test=y[80:])
+    return path
 
 
 def start(place: Place, workdir: pathlib.Path | None = None):
@@ -105,3 +113,13 @@ def left_alone(place: Place) -> bool:
 def _records(workdir: pathlib.Path) -> bytes:
     path = workdir / "metrics.jsonl"
     return path.read_bytes() if path.exists() else b""
+
+
+def delete_as_told(workdir: pathlib.Path, said: str) -> str:
+    """Deletes what the last line says to delete, if it says so and it is there."""
+    found = re.search(rf"{re.escape(str(workdir))}/[^\s,:;)]+", said.splitlines()[-1])
+    path = pathlib.Path(found[0]) if found and "delete" in said else None
+    if not path or not (path.exists() or path.is_symlink()):
+        return ""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return f"deleted as told: {path.relative_to(workdir)}"
