@@ -16,6 +16,7 @@ from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WOR
 from experiments.engines import choose, distributed
 from experiments.engines.carry_out import carry_out, together
 from experiments.engines.choose import LOCAL, Settings
+from experiments.learning import origin
 from experiments.learning.check import check, check_data, facts
 from experiments.learning.settle import settle
 from experiments.plan import work
@@ -55,6 +56,7 @@ def run(
     frozen = FrozenConfigDict(config)
     data = facts(check_data(config, frozen, seeds), frozen, seeds[0], notes)
     if distributed.is_first():
+        data |= {"digests": origin.of(frozen), "own_code": origin.code(frozen)}
         print(*found.lines(data, config["dataset"]), sep="\n", flush=True)
     plan = work.active(config, seeds, together(config), FILES)
     how = {"resume": resume, "overwrite": overwrite}

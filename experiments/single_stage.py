@@ -16,7 +16,7 @@ from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import choose
 from experiments.engines.carry_out import carry_out
 from experiments.engines.choose import LOCAL, Settings
-from experiments.learning import methods
+from experiments.learning import methods, origin
 from experiments.learning.check import OWNED, check_data, facts
 from experiments.learning.single_stage import source_views
 from experiments.plan import work
@@ -56,6 +56,7 @@ def run(
     seeds = range(config["first_seed"], config["first_seed"] + config["seeds"])
     largest = config | {"initial": max(config["budgets"]), "cycles": 0}
     data = facts(check_data(largest, frozen, seeds), frozen, seeds[0])
+    data |= {"digests": origin.of(frozen), "own_code": origin.code(frozen)}
     print(*found.lines(data, config["dataset"]), sep="\n", flush=True)
     source_views(frozen)
     plan = work.single_stage(config, seeds, FILES)

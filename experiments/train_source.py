@@ -18,7 +18,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
 from experiments import command_line
-from experiments.command_line import CONFIG, TARGET
+from experiments.command_line import CONFIG, OVERWRITE, RESUME, TARGET, WORKDIR
 from experiments.learning import check, models, problem, schemes, sources
 
 
@@ -64,6 +64,8 @@ def main(argv: list[str]) -> None:
     """Command line: trains, prints the scores, ends with exit code 1 and one line where something is wrong."""
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
+    if given := next((flag.name for flag in (RESUME, OVERWRITE, WORKDIR) if flag.value), ""):
+        sys.exit(f"error: --{given}: is for runs; a source is trained from the start and replaces --target at its end")
     config, start = CONFIG.value, time.perf_counter()
     print(f"training {config.backbone} on {config.dataset}, {config.epochs} epochs")
     try:

@@ -33,6 +33,7 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...] = ()  # one for each class, if the file or its labels have names
     source_probs: np.ndarray | None = None  # [rows, K'], what a source network takes the training rows for
     notes: tuple[str, ...] = ()  # what was done with the file beyond reading it, a sentence each
+    where: str = ""  # the file or folder, or what else the arrays come from
 
 
 def load(
@@ -168,7 +169,7 @@ def _checked(where: str, parts: Parts, num_classes: int) -> Dataset:
         _check(f"{where} ({kind})", x, y)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise ValueError(f"{where}: train rows have shape {x_train.shape[1:]}, test rows {x_test.shape[1:]}")
-    return Dataset(x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32), num_classes)
+    return Dataset(x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32), num_classes, where=where)
 
 
 def _names(arrays: Arrays) -> tuple[str, ...]:

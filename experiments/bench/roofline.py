@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core.numerics import HIGHEST, dot
+from experiments.store import files
 
 LARGEST = 1 << 28  # bytes of the largest array that bandwidth is measured on
 OVERHEAD = 0.1  # a program that reaches less of both limits is bound by neither
@@ -158,7 +159,8 @@ def draw(rows: dict[str, dict], path: pathlib.Path) -> None:
         axes.annotate(str(number), (intensity[name], reached), place, textcoords="offset points", color=color)
     axes.set_ylabel(f"GFLOP/s (a product of matrices: {rate:.0f})")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(path, dpi=150)
+    with files.replacing(path) as file:
+        figure.savefig(file, format=path.suffix[1:] or "png", dpi=150)
 
 
 def _seconds(compiled, *args):

@@ -142,7 +142,8 @@ def draw(result: dict, path: pathlib.Path) -> None:
     axes.set_xticks(devices, [str(count) for count in devices])
     axes.set_yscale("log")
     axes.legend(fontsize=8)
-    figure.savefig(path, dpi=150)
+    with files.replacing(path) as file:
+        figure.savefig(file, format=path.suffix[1:] or "png", dpi=150)
 
 
 def show(result: dict) -> None:

@@ -1,7 +1,9 @@
 """A plan carried out in a workdir: claimed, its units run where they should be, records written, report drawn."""
 
+import contextlib
 import pathlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import jax
 from ml_collections import FrozenConfigDict
@@ -12,7 +14,7 @@ from experiments.engines.choose import Settings
 from experiments.learning import loop
 from experiments.plan.strategies import group_name
 from experiments.plan.work import Plan
-from experiments.store import lanes, workdir
+from experiments.store import files, lanes, workdir
 from experiments.store.files import read_json_lines
 from experiments.store.records import Recorder
 
@@ -48,13 +50,15 @@ def carry_out(
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
     claim = workdir.claim(folder, config, data, resume=resume, overwrite=overwrite, report=plan.written)
-    with distributed.on_first(claim):
-        _refuse_other_groups(folder / "checkpoints", plan)
-        if not distributed.is_first():
+    with distributed.on_first(_opened(claim, folder, plan)) as recorder:
+        if recorder is None:
             for group in plan.groups:
                 loop.run_lanes(FrozenConfigDict(config), plan.kind, group, folder / "checkpoints", _say_nothing)
             return []
-        with Recorder(folder, plan.place, plan.weight, plan.total, Console()) as recorder:
+        with recorder:
+            if settings.engine != "local":  # whose workers say it themselves, where nobody is watching
+                for name in lanes.busy(folder, lanes.PATIENCE_S):
+                    print(f"waiting for {name}, left by an earlier part of the run; end it to go on", file=sys.stderr)
             if settings.engine == "local" and in_this_process(config):
                 _run_here(plan, FrozenConfigDict(config), folder, recorder.add)
             else:
@@ -73,6 +77,18 @@ def in_this_process(config: dict) -> bool:
     return config["parallel"] == "pool" or together(config)
 
 
+@contextlib.contextmanager
+def _opened(
+    claim: contextlib.AbstractContextManager[Callable[[], None]], folder: pathlib.Path, plan: Plan
+) -> Iterator[Recorder]:
+    """Claims a workdir and reads what is there; all is checked before anything is written."""
+    with claim as begin:
+        _refuse_other_groups(folder / "checkpoints", plan)
+        recorder = Recorder(folder, plan.place, plan.weight, plan.total, Console())
+        begin()
+        yield recorder
+
+
 def _run_here(plan: Plan, config: FrozenConfigDict, folder: pathlib.Path, on_cycle: loop.OnCycle) -> None:
     """One unit after the other."""
     slurm.cancel_left(folder)
@@ -89,5 +105,5 @@ def _refuse_other_groups(checkpoints: pathlib.Path, plan: Plan) -> None:
     """Lanes done in processes cannot go on under vmap, nor the other way round."""
     names = {group_name(group) for group in plan.groups}
     for path in sorted(checkpoints.iterdir()) if checkpoints.exists() else []:
-        if path.name not in names:
+        if path.name not in names and path.is_dir() and not files.is_litter(path.name):
             raise ValueError(f"{path}: was written under another config.parallel or on another kind of device")

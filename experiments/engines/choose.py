@@ -93,15 +93,15 @@ def run_units(
     todo = units.make_units(plan, folder.absolute(), settings.compile_cache)
     paths = [unit.path for unit in todo]
     offsets: dict[pathlib.Path, int] = {}
-    reached: dict[pathlib.Path, int] = {}
+    arrived: dict[pathlib.Path, set[int]] = {path: set() for path in paths}
 
     def take() -> None:
         for path, line in lanes.new_lines(paths, offsets):
-            on_cycle(line["records"], line["timing"])
-            reached[path] = max([reached.get(path, -1), *(record["cycle"] for record in line["records"])])
+            on_cycle(line.records, line.timing)
+            arrived[path].update(record["cycle"] for record in line.records)
 
     def unfinished() -> list[Unit]:
-        return [unit for unit in todo if reached.get(unit.path, -1) < unit.last_cycle]
+        return [unit for unit in todo if len(arrived[unit.path]) <= unit.last_cycle]
 
     take()
     if settings.engine != "local":

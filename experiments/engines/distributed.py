@@ -12,12 +12,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+T = TypeVar("T")
 HEARTBEAT_S = 30
 STARTUP_S = 120
 
@@ -61,20 +62,20 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def on_first(context: contextlib.AbstractContextManager[None]) -> Iterator[None]:
-    """Enters a context in process 0; where it cannot, every process raises ValueError."""
+def on_first(context: contextlib.AbstractContextManager[T]) -> Iterator[T | None]:
+    """Enters a context in process 0, None in the others; where it cannot, every process raises ValueError."""
     with contextlib.ExitStack() as stack:
-        refused = None
+        refused = entered = None
         if is_first():
             try:
-                stack.enter_context(context)
+                entered = stack.enter_context(context)
             except (ValueError, OSError) as error:
                 refused = error
         if jax.process_count() > 1 and not multihost_utils.broadcast_one_to_all(np.bool_(refused is None)):
             refused = refused or ValueError("process 0 refused to start; its message says why")
         if refused is not None:
             raise refused
-        yield
+        yield entered
 
 
 def leave(error: Exception) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.engines import units
 from experiments.engines.units import Unit
+from experiments.store import files
 
 FOLDER = "slurm"  # of the workdir: what submitit writes, and the ids of the jobs
 KNOWN = {
@@ -131,6 +132,6 @@ def _submit(executor: Any, folder: pathlib.Path, todo: list[Unit]) -> dict[Any, 
     except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
         raise RuntimeError(f"--engine=slurm: sbatch refused ({str(error).strip().splitlines()[-1]})") from None
     if executor.cluster == "slurm":
-        with (folder / "jobs.txt").open("a", encoding="utf-8") as file:
+        with files.open_here(folder / "jobs.txt", "a") as file:
             file.writelines(f"{job.job_id}\n" for job in jobs)
     return dict(zip(jobs, todo, strict=True))

@@ -103,18 +103,20 @@ def _work(unit: Unit) -> None:
         for name in THREADS:  # read once, when their libraries are loaded
             os.environ[name] = str(unit.threads)
     from alfamous_jax import compile_cache
-    from experiments.learning import loop
+    from experiments.learning import loop, origin
+    from experiments.store import workdir
 
     compile_cache.use(unit.compile_cache)
     config = FrozenConfigDict(files.read_json(folder / "config.json"))
+    workdir.refuse_other_data(workdir.begun_with(folder), origin.held(config), f"{folder} (on {platform.node()})")
     with lanes.held(unit.path):
-        lanes.drop_half_line(unit.path)
+        files.drop_half_line(unit.path)
         loop.run_lanes(
             config,
             unit.kind,
             unit.lanes,
             folder / "checkpoints",
-            lambda records, timing: files.append_json_line(unit.path, {"records": records, "timing": timing}),
+            lambda records, timing: lanes.append(unit.path, lanes.Line(records, timing)),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 from ml_collections import FrozenConfigDict
 
-from experiments.learning import checkpoint
+from experiments.learning import checkpoint, origin
 from experiments.learning.checkpoint import State
 from experiments.plan.strategies import Lane, group_name
 
@@ -47,11 +47,12 @@ def run_lanes(
         after every cycle, once its checkpoint is on disk.
 
     Raises:
-      ValueError: a damaged checkpoint, a NaN in training or in the pool; names where.
+      ValueError: a damaged checkpoint or one of other data, a NaN in training or in the pool; names where.
     """
     module: Kind = importlib.import_module(f"experiments.learning.{kind}")
     course = module.course(config, lanes)
-    with checkpoint.manager(folder / group_name(lanes)) as checkpoints:
+    learns_from = origin.word(config)
+    with checkpoint.manager(folder / group_name(lanes), learns_from) as checkpoints:
         state = checkpoint.restore(checkpoints, course.start)
         if state.records:
             on_cycle(state.records, None)
@@ -60,7 +61,7 @@ def run_lanes(
             timing |= {"seeds": sorted({lane.seed for lane in lanes}), "cycle": state.cycle}
             state, records = course.one_cycle(state, timing)
             start = time.perf_counter()
-            checkpoint.save(checkpoints, state)
+            checkpoint.save(checkpoints, state, learns_from)
             timing["checkpoint_s"] = round(time.perf_counter() - start, 4)
             on_cycle(records, timing)
 

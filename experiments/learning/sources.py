@@ -24,7 +24,7 @@ class Source(NamedTuple):
 
 def save(path: pathlib.Path, variables: Any) -> None:
     """Writes variables, leaves [S, ...], as plain arrays named by their place."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as file:
         np.savez_compressed(file, **jax.tree.map(np.asarray, traverse_util.flatten_dict(variables, sep="/")))
 
 

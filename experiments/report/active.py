@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.published import alfamous
-from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, heads, rare, summary, sweeps
+from experiments.report import (
+    CLASSES,
+    CURVES,
+    by_class,
+    class_progress,
+    found,
+    gains,
+    heads,
+    rare,
+    summary,
+    surroundings,
+    sweeps,
+)
 from experiments.report.class_counts import class_counts
 from experiments.report.curves import learning_curves
 from experiments.report.markdown import (
@@ -71,7 +83,7 @@ def write_sections(run: Run) -> list[Part]:
 
 def _missing(run: Run) -> str:
     names = run.config.get("strategies") or list(alfamous.load_results(alfamous.counterpart(run.config)))
-    lines = ["no config.json"] * (not run.config) + ["no environment.json"] * (not run.environment)
+    lines = ["no config.json"] * (not run.config) + surroundings.missing(run.folder, run.environment)
     return bullets(lines + missing(run, names)) or "Nothing."
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.plan.strategies import FORMS, Strategy, parse
+from experiments.report import surroundings
 from experiments.store import files
 
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
@@ -87,8 +88,12 @@ def load(workdir: str | pathlib.Path) -> Run:
     """
     folder = pathlib.Path(workdir)
     records = load_records(folder)
-    config, environment = (files.read_json(folder / f"{name}.json") for name in ("config", "environment"))
-    return of_records(records, folder, config, environment, files.read_json_lines(folder / "timings.jsonl"))
+    config, environment = files.read_json(folder / "config.json"), surroundings.read(folder)
+    timings = files.read_json_lines(folder / "timings.jsonl")
+    for number, row in enumerate(timings, start=1):
+        if any(type(value) not in (int, float) for name, value in row.items() if name.endswith("_s")):
+            raise ValueError(f"{folder / 'timings.jsonl'}, line {number}: what ends in _s must be seconds")
+    return of_records(records, folder, config, environment, timings)
 
 
 def load_records(workdir: str | pathlib.Path) -> list[dict]:

@@ -103,8 +103,8 @@ def clean(axis: Axes, title: str, xlabel: str | None = None) -> None:
 
 def save(figure: Figure, path: pathlib.Path) -> None:
     """Writes a PNG, replaced at once."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=160)
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=160)
 
 
 def _line(strategy: Strategy, among: Sequence[Strategy], index: int) -> Any:

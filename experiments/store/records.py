@@ -23,18 +23,22 @@ class Recorder:
         total: int,
         console: Console,
     ):
-        """Takes over what an earlier part of the run recorded; see `plan.work.Plan` for the arguments."""
+        """Reads what an earlier part of the run recorded, but for a last line that was cut, and writes nothing.
+
+        See `plan.work.Plan` for the arguments. ValueError, with file and line, for what is none of this run's.
+        """
         self._folder, self._place, self._weight = folder, place, weight
         self._last_write = time.monotonic()
-        self._records: dict[tuple, dict] = {}
-        self._keep(files.read_json_lines(folder / "metrics.jsonl"))
+        metrics, timings = folder / "metrics.jsonl", folder / "timings.jsonl"
+        self._records: dict[tuple, dict] = _read(metrics, place, "it is made again from the checkpoints")
         self._shown: set[tuple] = set()
-        self._timed = {_cycle(timing) for timing in files.read_json_lines(folder / "timings.jsonl")}
+        self._timed = set(_read(timings, _cycle, "nothing but times is lost"))
         self._bar = progress(console)
         self._task = self._bar.add_task("starting", total=total)
 
     def __enter__(self) -> "Recorder":
         """Shows the bar."""
+        files.drop_half_line(self._folder / "timings.jsonl")
         self._bar.start()
         return self
 
@@ -84,5 +88,26 @@ def progress(console: Console) -> Progress:
     )
 
 
+def _read(path: pathlib.Path, place: Callable[[dict], tuple], loss: str) -> dict[tuple, dict]:
+    """The whole lines of a file by what they are of; a ValueError says what deleting the file costs."""
+    try:
+        rows = files.read_json_lines(path, whole=True)
+        found = {}
+        for number, row in enumerate(rows, start=1):
+            try:
+                found[place(row)] = row
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{error}; delete the file, {loss}") from None
+    return found
+
+
 def _cycle(timing: dict) -> tuple:
-    return timing["strategy"], tuple(timing["seeds"]), timing["cycle"]
+    strategy, seeds, cycle = (timing.get(field) for field in ("strategy", "seeds", "cycle"))
+    seconds = [value for name, value in timing.items() if name.endswith("_s")]
+    if not isinstance(strategy, str) or not isinstance(seeds, list) or any(type(x) is not int for x in (*seeds, cycle)):
+        raise ValueError("needs strategy, seeds and cycle")
+    if any(type(value) not in (int, float) for value in seconds):
+        raise ValueError("what ends in _s must be seconds")
+    return strategy, tuple(seeds), cycle

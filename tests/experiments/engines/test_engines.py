@@ -65,9 +65,9 @@ def kill_when_a_cycle_is_done(folder, name="us-seed0"):
     def wait_and_kill():
         while not lines(folder / "lanes" / f"{name}.jsonl"):
             time.sleep(0.002)
-        host_and_pid = (folder / "lanes" / f"{name}.lock").read_text().split()
-        os.kill(int(host_and_pid[-1]), signal.SIGKILL)
-        killed.append(host_and_pid)
+        host, pid, since = (folder / "lanes" / f"{name}.lock").read_text().split()
+        os.kill(int(pid), signal.SIGKILL)
+        killed.append((host, pid, since))
 
     killed = []
     thread = threading.Thread(target=wait_and_kill, daemon=True)
@@ -156,13 +156,13 @@ def test_what_is_done_is_not_queued_again(finished, tmp_path, monkeypatch):
     records = [json.loads(line) for line in lines(finished / "metrics.jsonl")]
     units_of(tmp_path / "run", tiny())
     lane = {seed: [record for record in records if record["seed"] == seed] for seed in range(2)}
-    files.append_json_line(tmp_path / "run" / "lanes" / "us-seed0.jsonl", {"records": lane[0], "timing": None})
-    files.append_json_line(tmp_path / "run" / "lanes" / "us-seed1.jsonl", {"records": lane[1][:2], "timing": None})
+    lanes.append(tmp_path / "run" / "lanes" / "us-seed0.jsonl", lanes.Line(lane[0], None))
+    lanes.append(tmp_path / "run" / "lanes" / "us-seed1.jsonl", lanes.Line(lane[1][:2], None))
     queued, seen = [], []
 
     def queue(todo, num_workers, asked):
         queued.extend(unit.name for unit in todo)
-        files.append_json_line(todo[0].path, {"records": lane[1][2:], "timing": None})
+        lanes.append(todo[0].path, lanes.Line(lane[1][2:], None))
         yield
 
     monkeypatch.setattr(slurm, "run_units", queue)
@@ -173,14 +173,18 @@ def test_what_is_done_is_not_queued_again(finished, tmp_path, monkeypatch):
 
 def test_lines_are_read_once_and_whole(tmp_path):
     path, offsets = tmp_path / "a.jsonl", {}
+    one, two, three = (lanes.Line([{"cycle": cycle, "score": 0.1}], {"s": 0.5}) for cycle in range(3))
     assert lanes.new_lines([path], offsets) == []
-    path.write_text('{"a": 1}\n{"a": 2}\n{"a"')
-    assert lanes.new_lines([path], offsets) == [(path, {"a": 1}), (path, {"a": 2})]
+    lanes.append(path, one)
+    lanes.append(path, two)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"rec')
+    assert lanes.new_lines([path], offsets) == [(path, one), (path, two)]
     assert lanes.new_lines([path], offsets) == []
-    lanes.drop_half_line(path)
-    assert path.read_text() == '{"a": 1}\n{"a": 2}\n'
-    files.append_json_line(path, {"a": 3})
-    assert lanes.new_lines([path], offsets) == [(path, {"a": 3})]
+    files.drop_half_line(path)
+    assert path.read_bytes() == whole
+    lanes.append(path, three)
+    assert lanes.new_lines([path], offsets) == [(path, three)]
 
 
 def test_records_in_any_order_and_twice_give_the_same_file(finished, tmp_path):
@@ -201,7 +205,8 @@ def test_a_workdir_with_units_at_work_is_not_overwritten(tmp_path):
     (unit,) = units_of(tmp_path, tiny(seeds=1))
     with lanes.held(unit.path):
         with pytest.raises(
-            ValueError, match=rf"us-seed0 \(.* {os.getpid()}\) is still at work on the run there; end it"
+            ValueError,
+            match=rf"us-seed0 \(process {os.getpid()} on .* since 20.*\) is still at work on the run there; end",
         ):
             with workdir.claim(tmp_path, tiny(), {}, resume=False, overwrite=True):
                 pass
