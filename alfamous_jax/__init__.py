@@ -9,7 +9,18 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates, utilities
+from alfamous_jax import (
+    acquisition,
+    cycle,
+    estimate,
+    exported,
+    imbalance,
+    laplace,
+    metrics,
+    stopping,
+    updates,
+    utilities,
+)
 from alfamous_jax.networks import cross_validation, random_features
 from alfamous_jax.selection import (
     balance,
@@ -22,7 +33,7 @@ from alfamous_jax.selection import (
 )
 
 if TYPE_CHECKING:
-    from alfamous_jax import datasets
+    from alfamous_jax import datasets, session
     from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
     from alfamous_jax.networks import (
         augment,
@@ -44,7 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LATER = {
-    "datasets": __name__,
+    **dict.fromkeys(("datasets", "session"), __name__),
     **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
     **dict.fromkeys(
         ("augment", "choose_head", "evidence", "feature_maps", "layers", "linear", "map_head", "mapped", "mlp")
@@ -65,6 +76,7 @@ __all__ = [
     "cycle",
     "datasets",
     "diversity",
+    "estimate",
     "evidence",
     "exported",
     "feature_maps",
@@ -79,9 +91,11 @@ __all__ = [
     "mlp",
     "random_features",
     "resnet",
+    "session",
     "single_stage",
     "sngp",
     "stage_vae",
+    "stopping",
     "svm",
     "tcn",
     "train",
