@@ -32,8 +32,16 @@ def read(path: pathlib.Path, label_column: str = "") -> Table:
     """
     if path.is_dir():
         return _saved(path, label_column)
-    columns = _parquet(path) if path.suffix == ".parquet" else _separated(path)
-    return table(str(path), columns, label_column)
+    return table(str(path), read_columns(path), label_column)
+
+
+def read_columns(path: pathlib.Path) -> Mapping[str, np.ndarray]:
+    """The columns of a `.csv`, `.tsv` or `.parquet` file as they stand there, by their names.
+
+    Raises:
+      ValueError: it cannot be read, or needs a library that is not installed.
+    """
+    return _parquet(path) if path.suffix == ".parquet" else _separated(path)
 
 
 def is_saved(path: pathlib.Path) -> bool:

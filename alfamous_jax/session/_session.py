@@ -215,6 +215,12 @@ class Session:
         """All answers in order: what, rows, labels, the probability with which each row was asked, who, when."""
         return tuple(self._ledger.answers)
 
+    @property
+    def head(self) -> tuple[str, float]:
+        """Map and ridge of the head as last fitted, "" for the map before the first fit."""
+        model = self._current()
+        return _views.map_name(model), float(model.ridge)
+
     def predict_proba(self, rows: Any = None, *, features: Any = None) -> np.ndarray:
         """Class probabilities [n, K] of rows of the pool (None: all), or of other rows given as features [n, H]."""
         return _views.predict_proba(self._setup, self._current(), rows, features)

@@ -1,32 +1,17 @@
 """What a session keeps on disk: a journal with a line for every answer, and the whole of it in one `.npz`."""
 
-import contextlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from alfamous_jax.core.files import replacing
 from alfamous_jax.datasets import npz
 
 VERSION = 1
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name, which becomes `path` when the block ends: whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def save(path: pathlib.Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

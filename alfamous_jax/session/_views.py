@@ -24,6 +24,11 @@ class Progress(NamedTuple):
     least: float  # the smallest of these, NaN before the second fit
 
 
+def map_name(model: Model) -> str:
+    """Of the head as fitted, as in `feature_maps.parse`."""
+    return "" if model.predicted is None else str(_head.MAPS[int(model.place)])
+
+
 def predict_proba(setup: Setup, model: Model, rows: Any, features: Any) -> np.ndarray:
     """Of rows of the pool (None: all), or of other rows given as features."""
     if features is not None and rows is not None:

@@ -35,6 +35,7 @@ LIBRARY = {
     "_head": "laplace networks",
     "_strategies": "core laplace cycle selection",
     "session": "core datasets laplace updates cycle stopping estimate _answers _head _strategies",
+    "__main__": "core datasets session",
 }
 DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench"
