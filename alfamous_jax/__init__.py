@@ -1,8 +1,8 @@
 """Active learning for imbalanced data as pure JAX functions.
 
 Every public module is reached from here by its name, whatever folder it lies in: `from alfamous_jax import balance_lp,
-svm`. Importing this package imports JAX and nothing heavier; modules that need flax, optax or files are imported when
-they are first asked for.
+svm`. Importing this package imports JAX and nothing heavier; modules that need flax, optax, scikit-learn or files are
+imported when they are first asked for.
 """
 
 import importlib
@@ -33,7 +33,7 @@ from alfamous_jax.selection import (
 )
 
 if TYPE_CHECKING:
-    from alfamous_jax import datasets, session
+    from alfamous_jax import datasets, estimator, session
     from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
     from alfamous_jax.networks import (
         augment,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LATER = {
-    **dict.fromkeys(("datasets", "session"), __name__),
+    **dict.fromkeys(("datasets", "estimator", "session"), __name__),
     **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
     **dict.fromkeys(
         ("augment", "choose_head", "evidence", "feature_maps", "layers", "linear", "map_head", "mapped", "mlp")
@@ -77,6 +77,7 @@ __all__ = [
     "datasets",
     "diversity",
     "estimate",
+    "estimator",
     "evidence",
     "exported",
     "feature_maps",

@@ -36,6 +36,8 @@ LIBRARY = {
     "_strategies": "core laplace cycle selection",
     "session": "core datasets laplace updates cycle stopping estimate _answers _head _strategies",
     "__main__": "core datasets session",
+    "_pool_strategy": "cycle _head _strategies",
+    "estimator": "laplace updates _head _pool_strategy",
 }
 DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench"
