@@ -39,7 +39,7 @@ LIBRARY = {
     "_pool_strategy": "cycle _head _strategies",
     "estimator": "laplace updates _head _pool_strategy",
 }
-DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
+DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench"
 EXPERIMENTS = {
     "plan": "",
