@@ -1,5 +1,6 @@
 """A last layer for given rows, from nothing but the rows and some labels: the map, the ridge, the exact posterior."""
 
+import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ RIDGES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 NUM_FEATURES = 512  # random features of an RBF map, at least; as many as a linear map has columns where these are more
 MEASURED = 65_536  # rows that the moments are measured on, where there are more
 CHUNK = 4096  # rows that are mapped at a time
-LARGEST = float(np.finfo(np.float32).max) / 4
 SMALLEST = 64  # rows of a buffer of labelled ones; it grows by factors of 4
 
 
@@ -48,19 +48,22 @@ def measure(features: np.ndarray, seed: int) -> Maps:
     rows: np.ndarray | slice = slice(None)
     if len(features) > MEASURED:
         rows = np.sort(np.random.default_rng(seed).choice(len(features), MEASURED, replace=False))
-    draws_key, pairs_key = jax.random.split(jax.random.key(seed))
-    some = jnp.asarray(np.asarray(features[rows]), jnp.float32)
-    known = _moments(some, pairs_key)
-    return Maps(known, random_features.init(draws_key, some.shape[1], max(NUM_FEATURES, some.shape[1] + 1)))
+    some = np.asarray(features[rows], np.float32)
+    maps: Maps = _measure(some, jax.random.key(seed), max(NUM_FEATURES, some.shape[1] + 1))
+    return maps
 
 
-_moments = jax.jit(feature_maps.moments)
+@partial(jax.jit, static_argnames="num_features")
+def _measure(rows: jax.Array, key: jax.Array, num_features: int) -> Maps:
+    draws_key, pairs_key = jax.random.split(key)
+    draws = random_features.init(draws_key, rows.shape[1], num_features)
+    return Maps(feature_maps.moments(rows, pairs_key), draws)
 
 
 def first(maps: Maps, num_classes: int) -> Head:
     """The head before any label: weights of 0 under "unit", in which no row lies far out."""
     wide = _wide(maps)
-    none = laplace.fit(jnp.zeros((num_classes, wide)), jnp.zeros((1, wide)), jnp.zeros(1, bool), 1.0)
+    none = Posterior(jnp.zeros((num_classes, wide)), jnp.eye(wide))  # the prior at a ridge of 1
     return Head(jnp.ones((), jnp.int32), jnp.ones(()), none, jnp.ones((), bool))
 
 
@@ -75,7 +78,8 @@ def fit(maps: Maps, key: jax.Array, features: np.ndarray, labels: np.ndarray, nu
       num_classes: K.
 
     Returns:
-      the head. A buffer of 64, 256, 1024, ... rows holds the labels, and each size is compiled once.
+      the head, with a warning where it did not converge. A buffer of 64, 256, 1024, ... rows holds the labels, and
+      each size is compiled once.
     """
     size = SMALLEST
     while size < len(labels):
@@ -85,6 +89,8 @@ def fit(maps: Maps, key: jax.Array, features: np.ndarray, labels: np.ndarray, nu
     padded = np.zeros(size, np.int32)
     padded[: len(labels)] = labels
     head: Head = _fit(maps, key, rows, padded, np.arange(size) < len(labels), num_classes)
+    if not head.converged:
+        warnings.warn(f"no fit to the {len(labels)} labels converged; the weights are approximate", stacklevel=3)
     return head
 
 
