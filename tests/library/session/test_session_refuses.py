@@ -98,6 +98,13 @@ def test_the_same_answer_again_changes_nothing(one_label):
     assert path.read_bytes() == before
 
 
+def test_a_file_that_cannot_be_written_is_named(one_label, tmp_path):
+    with pytest.raises(FileNotFoundError, match="saved.npz: there is no folder"):
+        one_label[0].save(tmp_path / "nowhere" / "saved.npz")
+    with pytest.raises(ValueError, match="journal .*j.jsonl: No such file"):
+        Session(POOL, **SETTINGS, journal=tmp_path / "nowhere" / "j.jsonl")
+
+
 def test_labels_of_any_kind_are_names():
     session = Session(POOL, 3)
     session.tell([0, 1, 2, 3], np.array([0, 1, 2, 2], np.uint8))
