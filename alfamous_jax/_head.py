@@ -11,7 +11,7 @@ import numpy as np
 from alfamous_jax import laplace
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.networks import choose_head, feature_maps, random_features
-from alfamous_jax.networks.feature_maps import Moments
+from alfamous_jax.networks.feature_maps import FeatureMap, Moments
 from alfamous_jax.networks.random_features import RandomFeatures
 
 MAPS = tuple(map(feature_maps.parse, ("common", "unit", "clipped", "common-rbf", "clipped-rbf")))
@@ -57,13 +57,14 @@ def measure(features: np.ndarray, seed: int) -> Maps:
 def _measure(rows: jax.Array, key: jax.Array, num_features: int) -> Maps:
     draws_key, pairs_key = jax.random.split(key)
     draws = random_features.init(draws_key, rows.shape[1], num_features)
-    return Maps(feature_maps.moments(rows, pairs_key), draws)
+    maps: Maps = jax.tree.map(lambda x: x.astype(rows.dtype), Maps(feature_maps.moments(rows, pairs_key), draws))
+    return maps
 
 
 def first(maps: Maps, num_classes: int) -> Head:
     """The head before any label: weights of 0 under "unit", in which no row lies far out."""
-    wide = _wide(maps)
-    none = Posterior(jnp.zeros((num_classes, wide)), jnp.eye(wide))  # the prior at a ridge of 1
+    wide, dtype = _wide(maps), maps.draws.kernel.dtype
+    none = Posterior(jnp.zeros((num_classes, wide), dtype), jnp.eye(wide, dtype=dtype))  # the prior at a ridge of 1
     return Head(jnp.ones((), jnp.int32), jnp.ones(()), none, jnp.ones((), bool))
 
 
@@ -112,16 +113,19 @@ def _wide(maps: Maps) -> int:
 
 @jax.jit
 def _apply(maps: Maps, place: jax.Array, rows: jax.Array) -> jax.Array:
-    wide = _wide(maps)
-    branches = [partial(feature_maps.apply, one, maps.known, maps.draws, wide=wide) for one in MAPS]
-    phi: jax.Array = jax.lax.switch(place, branches, rows)
+    phi: jax.Array = jax.lax.switch(place, [partial(_map, one, maps) for one in MAPS], rows)
     return phi
+
+
+def _map(one: FeatureMap, maps: Maps, rows: jax.Array) -> jax.Array:
+    """In the rows' own precision, whatever JAX's default is."""
+    return feature_maps.apply(one, maps.known, maps.draws, rows, _wide(maps)).astype(rows.dtype)
 
 
 @partial(jax.jit, static_argnames="num_classes")
 def _fit(maps: Maps, key: jax.Array, rows: jax.Array, labels: jax.Array, mask: jax.Array, num_classes: int) -> Head:
-    wide = _wide(maps)
-    phi = jnp.stack([feature_maps.apply(one, maps.known, maps.draws, rows, wide) for one in MAPS])
-    choice = choose_head.choose(key, phi, labels, mask, num_classes, jnp.asarray(RIDGES))
-    posterior = laplace.fit(choice.mean, phi[choice.place], mask, choice.ridge)
-    return Head(choice.place, choice.ridge, posterior, choice.info.converged)
+    phi = jnp.stack([_map(one, maps, rows) for one in MAPS])
+    choice = choose_head.choose(key, phi, labels, mask, num_classes, jnp.asarray(RIDGES, rows.dtype))
+    mean, ridge = choice.mean.astype(rows.dtype), choice.ridge.astype(rows.dtype)
+    posterior = laplace.fit(mean, phi[choice.place], mask, ridge)
+    return Head(choice.place, ridge, posterior, choice.info.converged)
