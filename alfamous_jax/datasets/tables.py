@@ -37,10 +37,17 @@ def read(path: pathlib.Path, label_column: str = "") -> Table:
     """
     if is_saved(path):
         return _saved(path, label_column)
-    if path.suffix == ".parquet":
-        return table(str(path), _parquet(path), label_column)
-    found = table(str(path), _separated(path), label_column)
-    return found if _has_end(path) else found._replace(notes=(*found.notes, NO_END))
+    found = table(str(path), read_columns(path), label_column)
+    return found if path.suffix == ".parquet" or _has_end(path) else found._replace(notes=(*found.notes, NO_END))
+
+
+def read_columns(path: pathlib.Path) -> Mapping[str, np.ndarray]:
+    """The columns of a `.csv`, `.tsv` or `.parquet` file as they stand there, by their names.
+
+    Raises:
+      ValueError: it cannot be read, or needs a library that is not installed.
+    """
+    return _parquet(path) if path.suffix == ".parquet" else _separated(path)
 
 
 def is_saved(path: pathlib.Path) -> bool:

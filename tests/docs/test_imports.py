@@ -31,8 +31,16 @@ LIBRARY = {
     "_factored": "core laplace updates",
     "cycle": "core acquisition laplace updates utilities selection _answers _factored",
     "exported": "core laplace utilities cycle",
+    "stopping": "core laplace updates",
+    "estimate": "core",
+    "_head": "laplace networks",
+    "_strategies": "core laplace cycle selection",
+    "session": "core datasets laplace updates cycle stopping estimate _answers _head _strategies",
+    "__main__": "core datasets session",
+    "_pool_strategy": "cycle _head _strategies",
+    "estimator": "laplace updates _head _pool_strategy",
 }
-DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
+DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench"
 EXPERIMENTS = {
     "plan": "",

@@ -6,7 +6,7 @@ from documents import DOCS, README, SIGNS, blocks, name_of
 from sklearn.linear_model import LogisticRegression
 
 pytestmark = pytest.mark.slow
-EXECUTED = [README, *(DOCS / page for page in ("own-data.md", "own-strategy.md"))]
+EXECUTED = [README, *(DOCS / page for page in ("own-data.md", "own-strategy.md", "label.md"))]
 EXECUTED += [DOCS / "guide" / f"{name}.md" for name in ("cycle", "batches", "devices", "vabal", "export")]
 
 
@@ -47,6 +47,20 @@ def test_ask_label_update(path):
     reader.run()
     assert reader.scores.shape == (500,) and np.all(np.asarray(reader.scores) > 0)
     assert not reader.left
+
+
+def test_label_by_hand(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(DOCS / "label.md").run()
+    session, truth = reader.session, reader.truth
+    assert len(session.labels) == 40 and min(session.counts.values()) > 3  # of which 2 would be fraud by chance
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) > 40
+    assert np.mean(session.predict() == np.array(session.classes)[truth]) > 0.9
+    reader.run()
+    assert set(reader.progress.agreement) == set(session.classes) and not reader.left
+    held = reader.session._setup.held
+    accuracy = np.mean((session.predict() == np.array(session.classes)[truth])[held])
+    assert reader.found.accuracy.low - 0.05 < accuracy < reader.found.accuracy.high + 0.05
 
 
 def test_batches():

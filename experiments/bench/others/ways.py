@@ -1,4 +1,4 @@
-"""`experiments.bench lanes | training | vabal | highs | export`: against other ways of doing the same."""
+"""`experiments.bench lanes | training | vabal | highs | export | session`: against other ways of doing the same."""
 
 import argparse
 import pathlib
@@ -64,6 +64,13 @@ def export(args: argparse.Namespace) -> dict:
     return {"rows": module.measure(args)}
 
 
+def session(args: argparse.Namespace) -> dict:
+    """From an answer told to the next question, in a session of labelling, against one bare pass over the features."""
+    from experiments.bench.others import session as module
+
+    return {"rows": module.measure(args, steady)}
+
+
 def show(result: dict) -> None:
     """Prints a result: a line for each field, a table of its rows."""
     for name, value in result.items():
@@ -81,4 +88,4 @@ def show(result: dict) -> None:
         show(result["greedy"])
 
 
-OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs, "export": export}
+OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs, "export": export, "session": session}

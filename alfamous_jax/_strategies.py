@@ -1,0 +1,136 @@
+"""Strategies by name for a pool that somebody labels: what each asks for next, from the pool's state alone.
+
+The names are those of the experiments, without the strategies that train a network of their own. Distances are taken
+between the rows as the last layer sees them, phi. Labels not known yet are nowhere assumed.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import cycle, laplace
+from alfamous_jax.core.contract import Selection
+from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.cycle import PoolState
+from alfamous_jax.selection import balance, batch_bald, centroids, diversity, minority
+
+UTILITIES = {"random": "random", "us": "least_confidence", "margin": "margin", "entropy": "entropy", "bald": "bald"}
+FORMS = ("", "cb", "fbu", "alfamous")
+WITHIN = {"cmcs": "certain", "umcs": "uncertain", "dmcs": "diverse"}
+AUXILIARY = {"rand": "random", "marg": "margin"}
+MINORITY = {f"{within}-{rest}": (WITHIN[within], AUXILIARY[rest]) for within in WITHIN for rest in AUXILIARY}
+OTHERS = ("kcenter", "kcenter-cb", "badge", "batchbald", "entropy-pseudo", "cds-bal", *MINORITY)
+NAMES = (*(base + f"-{form}" * bool(form) for base in UTILITIES for form in FORMS), *OTHERS)
+DRAWN = ("badge", "batchbald")  # and the forms of random, and minority with the rest at random: they draw
+NUM_SAMPLES = 100  # of the weights, for batchbald
+
+
+class Strategy(NamedTuple):
+    """A name taken apart; static."""
+
+    name: str
+    utility: str = ""  # of `utilities.UTILITIES`, "" if it ranks by no utility
+    balanced: bool = False
+    updates: bool = False  # whether a label moves the posterior before the next pick
+
+    @property
+    def draws(self) -> bool:
+        """Whether chance decides, so that a pick has no probability of 1."""
+        return self.utility == "random" or self.name in DRAWN or self.name.endswith("-rand")
+
+
+class Labelled(NamedTuple):
+    """What some strategies look at beside the state of the pool."""
+
+    phi: jax.Array  # [N, D]
+    labels: jax.Array  # [N], -1 where there is none
+    labelled: jax.Array  # [N]
+
+
+def parse(name: str) -> Strategy:
+    """The strategy of a name.
+
+    Raises:
+      ValueError: there is none.
+    """
+    if name not in NAMES:
+        raise ValueError(f"strategy must be one of {', '.join(NAMES)}, got {name!r}")
+    base, _, form = name.partition("-")
+    if name in OTHERS:
+        return Strategy(name, balanced=name == "kcenter-cb")
+    return Strategy(name, UTILITIES[base], form in ("cb", "alfamous"), form in ("fbu", "alfamous"))
+
+
+def default_lam(strategy: Strategy) -> float:
+    """How much the balance of the classes counts, unless told otherwise: distances want more than utilities."""
+    return 0.5 if strategy.name == "kcenter-cb" else 0.1 if strategy.balanced or "pseudo" in strategy.name else 0.0
+
+
+def is_cold(strategy: Strategy, num_classes: int) -> bool:
+    """Whether a strategy has nothing to rank by yet: labels of fewer than two classes."""
+    return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith("kcenter")
+
+
+@partial(jax.jit, static_argnames=("strategy", "num"))
+def pick(
+    strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float, known: Labelled, num: int
+) -> tuple[jax.Array, jax.Array]:
+    """The next rows to label.
+
+    Args:
+      strategy: of `parse`, static.
+      state: the pool.
+      key: consumed by strategies that draw.
+      lam: weight of the balance [].
+      known: what else there is to look at.
+      num: b, static.
+
+    Returns:
+      indices [b], -1 where no row is left, and how many available rows were passed over for a NaN [].
+    """
+    if strategy.utility and (strategy.balanced or num == 1):
+        indices, info = cycle.query(state, key, utility=strategy.utility, lam=lam, num=num)
+        return indices, info.num_invalid
+    if strategy.utility:
+        worth = cycle.score(state, key, strategy.utility)[0]
+        usable = state.available & jnp.isfinite(worth)
+        worth, indices = jax.lax.top_k(jnp.where(usable, worth, -jnp.inf), num)
+        return jnp.where(jnp.isfinite(worth), indices, -1), jnp.sum(state.available & ~usable)
+    selection = _other(strategy.name, state, key, lam, known, num)
+    return selection.indices, selection.num_invalid
+
+
+def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, known: Labelled, num: int) -> Selection:
+    """A batch by a method that ranks by no utility of a posterior."""
+    phi, labels, labelled = known
+    available, num_classes = state.available, state.counts.shape[0]
+    probs = laplace.mean_field(state.logits, state.variance)
+    demand = balance.class_demand(state.counts, jnp.sum(state.counts) + num)
+    predicted = jnp.argmax(state.logits, axis=-1)
+    believed = jnp.where(labelled, labels, predicted)  # a batch asks for a row after rows whose labels are not known
+    rows = phi, labelled, available
+    found: Selection
+    if name == "kcenter":
+        found = diversity.k_center(*rows, budget=num)
+    elif name == "kcenter-cb":
+        found = diversity.k_center_balanced(probs, demand, lam, *rows, budget=num)
+    elif name == "badge":
+        found = diversity.badge(key, jax.nn.softmax(state.logits), phi, available, budget=num)
+    elif name == "entropy-pseudo":
+        worth, probs = cycle.score(state, key, "entropy")
+        found = balance.select_pseudo_label(worth, jnp.argmax(probs, axis=-1), demand, lam, available, budget=num)
+    elif name == "batchbald":
+        weights_key, key = jax.random.split(key)
+        weights = laplace.sample_weights(weights_key, state.posterior, NUM_SAMPLES)
+        logits = jnp.einsum("nd,skd->snk", phi, weights, precision=HIGHEST)
+        found = batch_bald.select(key, jax.nn.softmax(logits), available, budget=num)
+    elif name == "cds-bal":
+        found = centroids.select(phi, believed, labelled, available, budget=num, num_classes=num_classes)
+    else:
+        within, auxiliary = MINORITY[name]
+        known_rows = phi, believed, labelled, available
+        how = {"within": within, "auxiliary": auxiliary, "budget": num}
+        found = minority.select(key, probs, state.counts, *known_rows, **how)
+    return found

@@ -1,0 +1,138 @@
+"""The last layer as tools know estimators: a classifier for scikit-learn, the strategies for scikit-activeml."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from alfamous_jax import _head, laplace, updates
+from alfamous_jax._head import Maps
+from alfamous_jax.laplace import Posterior
+
+ROWS = 64  # taken in together by `partial_fit`
+LARGEST = float(np.finfo(np.float32).max) / 1e4  # squares of rows are summed in float32
+
+
+class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Multinomial logistic regression whose map and ridge the labels choose, and which learns one row at a time.
+
+    `fit` is exact: five maps (three scalings, two of them with random Fourier features too) and seven ridges are
+    compared by approximate leave-one-out loss, and the best is solved to its optimum. `partial_fit` then updates the
+    posterior in closed form, O(D^2) for each row (AL-FaMoUS, Eq. 7). Probabilities are mean-field (Eq. 8).
+
+    Args:
+      random_state: of the random features, a whole number.
+
+    Examples:
+      >>> from alfamous_jax.estimator import LastLayerClassifier
+      >>> rows = np.array([[0.0, 1.0], [0.2, 0.9], [1.0, 0.0], [0.9, 0.2]])
+      >>> LastLayerClassifier().fit(rows, ["a", "a", "b", "b"]).predict([[0.1, 1.0]]).tolist()
+      ['a']
+    """
+
+    classes_: np.ndarray
+    posterior_: Posterior
+    place_: jax.Array
+    maps_: Maps
+    n_features_in_: int
+
+    def __init__(self, random_state: int = 0) -> None:
+        """Takes the settings as they are; they are looked at by `fit`."""
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> "LastLayerClassifier":
+        """Map, ridge and exact weights for some labelled rows.
+
+        Args:
+          X: rows of numbers [n, H], frames too.
+          y: a class each [n], of any type that can be ordered.
+
+        Returns:
+          itself. ValueError names what is wrong with the rows or the labels.
+        """
+        rows, y = self._rows(X, y=y)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        self._start(rows, labels.astype(np.int32))
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> "LastLayerClassifier":
+        """Takes in further labelled rows one after the other; the first call fits the rows that it is given.
+
+        Args:
+          X: [n, H].
+          y: [n].
+          classes: all of them; needed by the first call, if `fit` has not been called.
+
+        Returns:
+          itself. ValueError for a label that is none of the classes: a fit has to know them all.
+        """
+        first = not hasattr(self, "posterior_")
+        if first and classes is None:
+            raise ValueError("classes must be given to the first call of partial_fit, got None")
+        rows, y = self._rows(X, y=y, reset=first)
+        check_classification_targets(y)
+        known = np.unique(classes) if first else self.classes_
+        if classes is not None and not np.array_equal(known, np.unique(classes)):
+            raise ValueError(f"classes must be those of the first call, {known.tolist()}, got {list(classes)}")
+        place = np.searchsorted(known, y).clip(max=len(known) - 1)
+        if (wrong := np.flatnonzero(known[place] != y)).size:
+            raise ValueError(f"y[{wrong[0]}] is {y[wrong[0]]!r}, none of the classes {known.tolist()}")
+        self.classes_, labels = known, place.astype(np.int32)
+        if first:
+            self._start(rows, labels)
+            return self
+        phi = _head.phi_of(self.maps_, self.place_, rows)
+        for start in range(0, len(labels), ROWS):
+            part, answers = phi[start : start + ROWS], labels[start : start + ROWS]
+            short = ROWS - len(answers)  # rows of zeros gain nothing
+            padded = jnp.pad(part, ((0, short), (0, 0)))
+            self.posterior_, _ = updates.update_many(self.posterior_, padded, np.pad(answers, (0, short)))
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities [n, K] of rows [n, H], columns as in `classes_`."""
+        check_is_fitted(self)
+        phi = _head.phi_of(self.maps_, self.place_, self._rows(X, reset=False))
+        probs: np.ndarray = np.asarray(laplace.mean_field(*laplace.predict(self.posterior_, phi)), np.float64)
+        whole: np.ndarray = probs / probs.sum(axis=1, keepdims=True)
+        return whole
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each row [n]."""
+        probs = self.predict_proba(X)
+        best: np.ndarray = self.classes_[np.argmax(probs, axis=1)]
+        return best
+
+    def _rows(self, X: Any, **how: Any) -> Any:
+        """Checked as scikit-learn does; beyond float32 is refused."""
+        checked = validate_data(self, X, dtype=(np.float64, np.float32), **how)
+        rows = checked[0] if "y" in how else checked
+        if rows.size and max(rows.max(), -rows.min()) > LARGEST:
+            raise ValueError(f"X must be below {LARGEST:.0e}, got {max(rows.max(), -rows.min()):.3g}")
+        return checked
+
+    def _start(self, rows: np.ndarray, labels: np.ndarray) -> None:
+        seed, num_classes = int(self.random_state), len(self.classes_)
+        self.maps_ = _head.measure(rows, seed)
+        if len(np.unique(labels)) > 1:
+            head = _head.fit(self.maps_, jax.random.key(seed), rows, labels, num_classes)
+            self.place_, self.posterior_ = head.place, head.posterior
+            return
+        head = _head.first(self.maps_, num_classes)
+        self.place_, self.posterior_ = head.place, head.posterior
+        if num_classes > 1:
+            self.partial_fit(rows, self.classes_[labels])
+
+
+def __getattr__(name: str) -> Any:
+    """`PoolStrategy`, the strategies as scikit-activeml knows them, once that package is asked for."""
+    if name == "PoolStrategy":
+        from alfamous_jax._pool_strategy import PoolStrategy
+
+        return PoolStrategy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
