@@ -4,13 +4,12 @@
 """
 
 import pathlib
-import sys
 
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import choose, compile_cache, distributed
 from experiments.engines.carry_out import carry_out, together
@@ -65,15 +64,14 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     folder = pathlib.Path(str(WORKDIR.value))
-    try:
-        distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
-        settings = choose.settings()
-        compile_cache.use(settings.compile_cache)
-        run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-    except (ValueError, OSError, RuntimeError) as error:
-        distributed.leave(error)
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    with stopping.in_order(f"stopped; --resume goes on with {folder}"):
+        try:
+            distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
+            settings = choose.settings()
+            compile_cache.use(settings.compile_cache)
+            run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
+        except (ValueError, OSError, RuntimeError) as error:
+            distributed.leave(error)
     if not distributed.is_first():
         return
     Console().print(page.summary_table(runs.load(folder)))

@@ -10,7 +10,7 @@ import sys
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import choose, compile_cache
 from experiments.engines.carry_out import carry_out
@@ -67,14 +67,13 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     folder = pathlib.Path(str(WORKDIR.value))
-    try:
-        settings = choose.settings()
-        compile_cache.use(settings.compile_cache)
-        run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {str(error).strip()}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    with stopping.in_order(f"stopped; --resume goes on with {folder}"):
+        try:
+            settings = choose.settings()
+            compile_cache.use(settings.compile_cache)
+            run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
+        except (ValueError, OSError, RuntimeError) as error:
+            sys.exit(f"error: {str(error).strip()}")
     print(f"report: {folder / 'report.md'}")
 
 

@@ -17,7 +17,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, TARGET
 from experiments.learning import check, models, problem, schemes, sources
 from experiments.plan.check import check_inputs
@@ -67,12 +67,11 @@ def main(argv: list[str]) -> None:
     command_line.refuse_arguments(argv)
     config, start = CONFIG.value, time.perf_counter()
     print(f"training {config.backbone} on {config.dataset}, {config.epochs} epochs")
-    try:
-        scores = train_source(config, str(TARGET.value))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was written")
+    with stopping.in_order("stopped; nothing was written"):
+        try:
+            scores = train_source(config, str(TARGET.value))
+        except (ValueError, OSError) as error:
+            sys.exit(f"error: {error}")
     print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), end=" ")
     print(f"on the test rows, after {time.perf_counter() - start:.0f} s: {TARGET.value}")
 

@@ -26,6 +26,8 @@ SLURM = flags.DEFINE_string("slurm", "", "What a job asks for, such as partition
 COMPILE_CACHE = flags.DEFINE_string(
     "compile_cache", compile_cache.default_folder(), "Folder of compiled programs; empty: none."
 )
+# Read when Ray is imported: "0" has a Ray that we start listen on loopback alone, as it asks nobody who he is.
+RAY_NETWORK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 PACKAGES = {"local": None, "ray": "ray", "slurm": "submitit"}
 
 
@@ -131,6 +133,8 @@ def _refuse_absent(address: str) -> None:
 
 def _start(todo: list[Unit], config: Mapping, settings: Settings) -> Generator[None, None, None]:
     if settings.engine == "ray":
+        if not (settings.ray_address or os.environ.get("RAY_ADDRESS")):
+            os.environ.setdefault(RAY_NETWORK, "0")
         from experiments.engines import ray_cluster
 
         return ray_cluster.run_units(todo, config["workers"], settings.ray_address)

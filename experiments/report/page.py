@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments import stopping
 from experiments.published import alfamous
 from experiments.report import REPORT, active, single_stage
 from experiments.report.markdown import RESULTS, document, result_cells, results, short
@@ -70,15 +71,17 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; exit code 2 and one line on stderr where there is no run to report."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report", description="Report of a run.")
     parser.add_argument("workdir", help="folder of the run")
-    try:
-        run = load(parser.parse_args(args).workdir)
-        path = _write(run)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if not _in_one_stage(run):
-        Console().print(summary_table(run))
-    print(path)
+    options = parser.parse_args(args)
+    with stopping.in_order():
+        try:
+            run = load(options.workdir)
+            path = _write(run)
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        if not _in_one_stage(run):
+            Console().print(summary_table(run))
+        print(path)
     return 0
 
 

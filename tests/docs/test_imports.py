@@ -32,16 +32,17 @@ LIBRARY = {
     "exported": "core laplace utilities cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
-ROOMS = "plan store published learning engines conformance report paper bench"
+ROOMS = "plan store published learning engines conformance report paper bench stopping"
 EXPERIMENTS = {
+    "stopping": "",
     "plan": "",
     "store": "",
     "published": "",
     "learning": "plan store",
-    "engines": "learning plan store",
-    "conformance": "learning plan store",
-    "report": "plan store published",
-    "paper": "plan store published report",
+    "engines": "learning plan store stopping",
+    "conformance": "learning plan store stopping",
+    "report": "plan store published stopping",
+    "paper": "plan store published report stopping",
     "bench": ROOMS,
     "command_line": "",
     **dict.fromkeys(DOORS, f"{ROOMS} command_line"),
@@ -62,7 +63,7 @@ def rules():
         may[f"experiments.{room}"] |= library | {"alfamous_jax"}
     may["experiments.bench"] |= {"configs"}
     may["experiments.conformance"] |= {"configs"}
-    may |= {"alfamous_jax": library, "experiments": set(), "configs": set(), "tools": set()}
+    may |= {"alfamous_jax": library, "experiments": {"experiments.stopping"}, "configs": set(), "tools": set()}
     everything = set(may)
     return may | {"examples": everything - {"tools"}, "tests": everything, "docs": everything}
 
