@@ -12,20 +12,20 @@ from experiments import stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
 BEGIN = "import gc, hashlib, sys, time; from experiments import stopping; stopping.GRACE_S = 2; stopping.begin()\n"
-READY = "print('ready', flush=True)\n"
-TOLD = f"with stopping.in_order('told'):\n  {READY}"
+READY = "print('ready', flush=True)"
+TOLD = "with stopping.in_order('told'):\n "
 AT = {  # what a process is at when the signal comes
-    "imports": f"{READY}time.sleep(30)",
-    "in order": f"{TOLD}  try: time.sleep(30)\n  finally: print('tidy')",
+    "imports": f"{READY}; time.sleep(30)",
+    "in order": f"{TOLD} try: {READY}; time.sleep(30)\n  finally: print('tidy')",
     # A callback of the collector, as JAX has one: what it raises is printed and lost, and the program goes on.
-    "a callback": f"gc.callbacks.append(lambda *_: time.sleep(30))\n{TOLD}  gc.collect()\n"
-    "  gc.callbacks.clear()\n  time.sleep(30)",
+    "a callback": f"def wait(phase, _): phase == 'stop' or ({READY}, time.sleep(30))\n"
+    f"gc.callbacks.append(wait)\n{TOLD} gc.collect(); gc.callbacks.clear(); time.sleep(30)",
     # C code that holds on, as a compiler does: Python hears nothing until it is back.
-    "C code": f"{TOLD}  hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
-    "a deaf library": f"{TOLD}  try: time.sleep(30)\n  except: time.sleep(30)",
+    "C code": f"{TOLD} {READY}; hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)",
+    "a deaf library": f"{TOLD} try: {READY}; time.sleep(30)\n  except: time.sleep(30)",
     # An error that a library makes of the signal.
-    "another error": f"{TOLD}  try: time.sleep(30)\n  except BaseException: 1 / 0",
-    "a start": f"{TOLD}  with stopping.deaf_children():\n    time.sleep(.2)\n    print('started')",
+    "another error": f"{TOLD} try: {READY}; time.sleep(30)\n  except BaseException: 1 / 0",
+    "a start": f"{TOLD} with stopping.deaf_children(): {READY}; time.sleep(.2); print('started')",
 }
 
 
@@ -46,7 +46,7 @@ def test_a_signal_is_one_line_and_its_exit_code(at, number):
 
 def test_who_does_not_want_to_wait_sends_it_again():
     code = f"{BEGIN}stopping.GRACE_S, stopping.AGAIN_S = 30, .1\n"
-    code += f"{TOLD}  try: time.sleep(30)\n  finally: time.sleep(30)"
+    code += f"{TOLD} try: {READY}; time.sleep(30)\n  finally: time.sleep(30)"
     child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     child.stdout.readline()
     for _ in range(2):
