@@ -70,7 +70,7 @@ def main(argv: list[str]) -> None:
             settings = choose.settings()
             compile_cache.use(settings.compile_cache)
             run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
             distributed.leave(error)
     if not distributed.is_first():
         return

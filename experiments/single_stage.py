@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
             settings = choose.settings()
             compile_cache.use(settings.compile_cache)
             run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-        except (ValueError, OSError, RuntimeError) as error:
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
             sys.exit(f"error: {str(error).strip()}")
     print(f"report: {folder / 'report.md'}")
 

@@ -20,6 +20,7 @@ from alfamous_jax.networks.linear import Linear
 from experiments import command_line, stopping
 from experiments.command_line import CONFIG, TARGET
 from experiments.learning import check, models, problem, schemes, sources
+from experiments.learning.trouble import advice
 from experiments.plan.check import check_inputs
 
 
@@ -52,7 +53,7 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
         **schemes.training(config), model=model, num_snapshots=num_snapshots,
     )  # fmt: skip
     if not np.isfinite(info.loss).all():
-        raise ValueError("the training loss is not finite; lower config.learning_rate")
+        raise ValueError(advice(config, "network", None, data.inputs))
     if num_snapshots == 1:
         variables = jax.tree.map(lambda x: x[None], variables)
     last = jax.tree.map(lambda x: x[-1], variables)
@@ -70,8 +71,8 @@ def main(argv: list[str]) -> None:
     with stopping.in_order("stopped; nothing was written"):
         try:
             scores = train_source(config, str(TARGET.value))
-        except (ValueError, OSError) as error:
-            sys.exit(f"error: {error}")
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            sys.exit(f"error: {(str(error).strip().splitlines() or ['no message'])[0]}")
     print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), end=" ")
     print(f"on the test rows, after {time.perf_counter() - start:.0f} s: {TARGET.value}")
 
