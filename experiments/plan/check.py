@@ -74,7 +74,8 @@ RULES: tuple[Rule, ...] = (
     (("strategies",), "a tuple of different names, as in random,us", lambda v: _names(v) and len(v) > 0),
     between(1, 10**6, "num_classes", "vae_steps", "epochs", "vabal.epochs"),
     between(1, 10**5, "width", "num_features", "batch_size", "num_samples", "vabal.num_samples"),
-    between(1, 1000, "seeds", "snapshots"),
+    between(1, 200, "seeds"),
+    between(1, 1000, "snapshots"),
     between(1, 2**31 - 1, "initial", "budget"),
     (
         ("split_seed", "first_seed"),
@@ -151,18 +152,8 @@ def check_config(config: Mapping, *others: Rule) -> None:
     Raises:
       ValueError: names the field, the value and what was expected.
     """
-    rules = (*RULES, *others)
-    known = {field for fields, _, _ in rules for field in fields}
-    given = {name: value for name, value in config.items() if name != "vabal"}
-    vabal = config.get("vabal", {})
-    if not isinstance(vabal, Mapping):
-        raise ValueError(f"config.vabal: expected fields, as configs/base.py has them, got {shown(vabal)}")
-    given |= {f"vabal.{name}": value for name, value in vabal.items()}
-    for field in sorted(given.keys() ^ known, key=str):
-        raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
-    _check_values(given, rules)
+    check_fields(config, *others)
     check_minority(config)
-    check_seeds(config)
     if 0 < config["pool_subset"] < config["budget"]:
         raise ValueError(
             f"config.pool_subset: must be 0 or at least config.budget {config['budget']}, got {config['pool_subset']}"
@@ -195,17 +186,27 @@ def _check_map(config: Mapping) -> None:
         raise ValueError("config.parallel: config.head 'map' needs the whole pool on one device, got 'pool'")
 
 
-def check_fields(config: Mapping, fields: Collection[str]) -> None:
-    """Refuses an impossible value in some fields; a config that is open may have 0 for num_classes.
+def check_fields(config: Mapping, *others: Rule, open_fields: Collection[str] = ()) -> None:
+    """Refuses a missing or unknown field and an impossible value, each on its own.
+
+    Args:
+      config: the fields of a config file.
+      others: rules of fields whose values are known elsewhere.
+      open_fields: whose values are not looked at, as the data will tell them.
 
     Raises:
       ValueError: names the field, the value and what was expected.
     """
-    for field in fields:
-        if field not in config:
-            raise ValueError(f"config.{field}: missing")
-    given = {field: config[field] for field in fields if config[field] != 0 or field != "num_classes"}
-    _check_values(given, RULES)
+    rules = (*RULES, *others)
+    known = {field for fields, _, _ in rules for field in fields}
+    given = {name: value for name, value in config.items() if name != "vabal"}
+    vabal = config.get("vabal", {})
+    if not isinstance(vabal, Mapping):
+        raise ValueError(f"config.vabal: expected fields, as configs/base.py has them, got {shown(vabal)}")
+    given |= {f"vabal.{name}": value for name, value in vabal.items()}
+    for field in sorted(given.keys() ^ known, key=str):
+        raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
+    _check_values({name: value for name, value in given.items() if name not in open_fields}, rules)
     check_seeds(config)
 
 
