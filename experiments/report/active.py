@@ -4,7 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.published import alfamous
-from experiments.report import CLASSES, CURVES, by_class, class_progress, found, gains, heads, rare, summary, sweeps
+from experiments.report import (
+    CLASSES,
+    CURVES,
+    by_class,
+    class_progress,
+    found,
+    gains,
+    heads,
+    rare,
+    summary,
+    surroundings,
+    sweeps,
+)
 from experiments.report.class_counts import class_counts
 from experiments.report.curves import learning_curves
 from experiments.report.markdown import (
@@ -16,12 +28,12 @@ from experiments.report.markdown import (
     machine,
     number,
     p_value,
-    plain,
     plus_minus,
     result_cells,
     results,
 )
 from experiments.report.missing import missing, ranges
+from experiments.report.names import plain
 from experiments.report.runs import Run, family
 
 PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
@@ -71,7 +83,7 @@ def write_sections(run: Run) -> list[Part]:
 
 def _missing(run: Run) -> str:
     names = run.config.get("strategies") or list(alfamous.load_results(alfamous.counterpart(run.config)))
-    lines = ["no config.json"] * (not run.config) + ["no environment.json"] * (not run.environment)
+    lines = ["no config.json"] * (not run.config) + surroundings.missing(run.folder, run.environment)
     return bullets(lines + missing(run, names)) or "Nothing."
 
 
@@ -79,7 +91,7 @@ def _what_was_run(run: Run) -> list[Part]:
     dataset = alfamous.counterpart(run.config)
     published = alfamous.PAPER_SETTINGS.get(dataset, (NOTHING,) * len(alfamous.SETTINGS))
     settings = zip(alfamous.SETTINGS, published, strict=True)
-    rows = [(key, str(run.config.get(key, NOTHING)), str(value)) for key, value in settings]
+    rows = [(key, plain(run.config.get(key, NOTHING)), str(value)) for key, value in settings]
     header = ("setting", "run", "paper")[: 3 if dataset in alfamous.PAPER_SETTINGS else 2]
     what = (
         f"Strategies {', '.join(run.lanes)}; seeds {ranges(run.seeds)}; cycles 0 to {run.last_cycle}. "

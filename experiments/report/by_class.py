@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.markdown import NOTHING, Part, number, plain
+from experiments.report.markdown import NOTHING, Part, number
+from experiments.report.names import plain
 from experiments.report.runs import Lanes, Run
 
 MOST = 20  # classes in the table, the rarest ones

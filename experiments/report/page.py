@@ -24,6 +24,7 @@ from experiments import stopping
 from experiments.published import alfamous
 from experiments.report import REPORT, active, single_stage
 from experiments.report.markdown import RESULTS, document, result_cells, results, short
+from experiments.report.names import visible
 from experiments.report.runs import Run, load
 from experiments.store import files
 
@@ -53,7 +54,7 @@ def summary_table(run: Run) -> Table:
     rich_table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     dataset = alfamous.counterpart(run.config)
     beside_paper = bool(alfamous.load_results(dataset))
-    title = f"{run.config.get('dataset', '')}: mean ± s.e. over seeds{', Δ = run - paper' * beside_paper}"
+    title = f"{visible(run.config.get('dataset', ''))}: mean ± s.e. over seeds{', Δ = run - paper' * beside_paper}"
     rich_table.title = Text(title, style="table.title")
     rich_table.add_column("strategy", no_wrap=True)
     rich_table.add_column("seeds", justify="right")

@@ -14,7 +14,8 @@ NUMBERS = (
 )  # fmt: skip
 TEXTS = (
     "", "auto", "us", "random", "us-alfamous@2", "us@" + "9" * 5000, "kcenter-cb", "us:svm", "a:b", "os:system",
-    "x" * 5000, "$x_1$", r"\frac{1}", "a|b", "<b>", "[x](y)", "a\nb", "\x00", "\ud800", "\u540d\u524d", "../x", "/", "true", "none",
+    "x" * 5000, "$x_1$", r"\frac{1}", "a|b", "<b>", "[x](y)", "a\nb", "\x00", "\ud800", "\u540d\u524d",
+    "../x", "/", "true", "none",
 )  # fmt: skip
 OTHERS = (
     None, True, False, b"x", (), [], {}, (1,), ("us",), ("us", "us"), ["us", 3], (("a",),), ([],), ({},), {"us": -1},
@@ -31,7 +32,7 @@ def drawn(rng: np.random.Generator, values=VALUES):
 
 def judged(call: Callable[[], object], folder: pathlib.Path, documented: tuple, may: tuple[str, ...] = ()) -> str:
     """What comes of a call: its answer, or one line; nothing written in a folder but for some names."""
-    before = watch._seen(folder)
+    before = _files(folder)
     try:
         call()
         outcome = watch.READ
@@ -44,7 +45,16 @@ def judged(call: Callable[[], object], folder: pathlib.Path, documented: tuple, 
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         outcome = f"traceback: {what} ({pathlib.Path(last.filename).name}, line {last.lineno})"
-    after = watch._seen(folder)
+    after = _files(folder)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     wrong = {name for name in changed if not any(name == one or name.startswith(f"{one}/") for one in may)}
     return f"wrote: {sorted(wrong)}" if wrong else outcome
+
+
+def _files(folder: pathlib.Path) -> dict[str, tuple]:
+    """What lies in a folder: folders by name, files by size and time too."""
+    found = {}
+    for path in folder.rglob("*"):
+        facts = path.lstat()
+        found[str(path.relative_to(folder))] = () if path.is_dir() else (facts.st_size, facts.st_mtime_ns)
+    return found

@@ -44,11 +44,11 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
         for record in parts["records"]:
             record["strategy"] = {"us": "kcenter:svm", "random": "random:svm"}.get(record["strategy"], "full:svm")
     elif kind == "paper":
-        parts["config"] |= {"dataset": "letter"}
+        parts["config"] |= {"dataset": "letter", "minority": "drawn"}
     elif kind == "names":
         _name(parts, rng)
     if kind in ("records", "config", "environment", "timings", "single_stage", "paper"):
-        for _ in range(rng.integers(1, 4)):
+        for _ in range(rng.choice([0, 1, 1, 2])):
             _spoil(parts[kind] if kind in parts else parts[("records", "config", "environment")[rng.integers(3)]], rng)
     _write(run, parts, rng)
     if kind == "bytes":
