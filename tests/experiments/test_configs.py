@@ -46,7 +46,8 @@ def test_every_config_has_its_modes(name, tmp_path):
             check_choices(config | {"source": "source.npz" * (config["backbone"] != "identity")}, *OWNED)
         else:
             check(config)
-        assert re.split(r"[-+]", mode)[0] in module.__doc__
+        name_of_mode = re.escape(re.split(r"[-+]", mode)[0] or "(none)")
+        assert re.search(rf"^    {name_of_mode}(?!\w).*", module.__doc__, re.MULTILINE), "a line of the table of modes"
         if (source := SOURCES.get(config["dataset"])) is not None:
             check_inputs(config, source.shape)
             assert config["num_classes"] == source.num_classes

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 from records_by_hand import make_records
 
+from experiments.paper import figures
 from experiments.paper.__main__ import main as paper
 from experiments.report import FILES
 from experiments.report.page import main as report
@@ -55,7 +56,7 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
         path = run / ("metrics.jsonl", "config.json", "environment.json", "timings.jsonl")[rng.integers(4)]
         path.write_bytes(damage.broken(path.read_bytes(), rng))
     command = paper if kind == "paper" else report
-    may = tuple(f"run/{name}" for name in (*FILES, "paper.md", "accuracy.png", "macro_f1.png", "cbi.png"))
+    may = tuple(f"run/{name}" for name in (*FILES, "paper.md", *(name for _, name in figures.FILES)))
     return hostile.judged(lambda: _said(command, str(run)), folder, (ValueError,), may)
 
 
