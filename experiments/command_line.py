@@ -19,7 +19,7 @@ DISTRIBUTED = flags.DEFINE_string(
 )
 TARGET = flags.DEFINE_string("target", None, "The .npz file to write, where a command writes one.")
 OVERRIDE = re.compile(r"--?(no)?config\.")
-FIELD = re.compile(r"(no)?config(\.[a-zA-Z_]\w*)+")
+FIELD = re.compile(r"config(\.[a-zA-Z_]\w*)+")
 LONGEST = 300  # signs of a message that quotes what was given
 
 
@@ -81,7 +81,8 @@ def parser(*required: str) -> Callable[[list[str]], list[str]]:
 
     def parse(argv: list[str]) -> list[str]:
         logging.set_verbosity(logging.ERROR)
-        names = [word.lstrip("-").partition("=")[0] for word in argv if OVERRIDE.match(word)]
+        words = [word.lstrip("-").partition("=")[0] for word in argv if OVERRIDE.match(word)]
+        names = [word.removeprefix("no") for word in words]
         for name in names:
             if not FIELD.fullmatch(name):
                 where = "a name with other signs goes into the dictionary of its field"
@@ -155,5 +156,6 @@ def _config_name(argv: list[str]) -> str:
 
 
 def _refuse(message: str) -> NoReturn:
-    long = len(message) > LONGEST
-    sys.exit(f"error: {message[:LONGEST]}{'...' * long}")
+    if len(message) > LONGEST:  # what was given stands in the middle
+        message = f"{message[:100]} ... {message[-(LONGEST - 100) :]}"
+    sys.exit(f"error: {message}")

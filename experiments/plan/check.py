@@ -26,8 +26,16 @@ def _positive(value: Any) -> bool:
     return _number(value) and value >= SMALLEST
 
 
+def _text(value: Any, longest: int = 1000) -> bool:
+    return isinstance(value, str) and len(value) <= longest
+
+
 def _names(value: Any) -> bool:
-    return _sequence(value) and all(isinstance(x, str) for x in value) and len(value) == len(set(value))
+    return _sequence(value) and all(_text(x) for x in value) and len(value) == len(set(value))
+
+
+def _short(names: Sequence[str]) -> bool:
+    return all(len(name) <= 200 for name in names)  # they are those of files too
 
 
 def _sequence(value: Any) -> bool:
@@ -68,10 +76,10 @@ def one_of(field: str, known: Sequence[str], dotted: bool = False) -> Rule:
 
 # What each field must be, in words and as a test; `check_config` gets those that another room has the values of.
 RULES: tuple[Rule, ...] = (
-    (("dataset", "source"), "a name or a path", lambda v: isinstance(v, str)),
-    (("label_column",), "the name of a column, or ''", lambda v: isinstance(v, str)),
+    (("dataset", "source"), "a name or a path of up to 1,000 signs", _text),
+    (("label_column",), "the name of a column, or '', of up to 1,000 signs", _text),
     (("classes",), "a tuple of different names, or ()", _names),
-    (("strategies",), "a tuple of different names, as in random,us", lambda v: _names(v) and len(v) > 0),
+    (("strategies",), "a tuple of different names, as in random,us", lambda v: _names(v) and len(v) > 0 and _short(v)),
     between(1, 10**6, "num_classes", "vae_steps", "epochs", "vabal.epochs"),
     between(1, 10**5, "width", "num_features", "batch_size", "num_samples", "vabal.num_samples"),
     between(1, 200, "seeds"),

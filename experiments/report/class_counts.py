@@ -75,7 +75,8 @@ def _label_classes(axis: Axes, order: np.ndarray | None, num_classes: int, class
         ticks = range(4, num_classes, 5)
         axis.set_xticks(ticks, [str(tick + 1) for tick in ticks], fontsize=8)
         return
-    labels = [visible(class_names[i], LONGEST) if class_names else str(i) for i in order]
+    known = class_names if class_names and len(class_names) == num_classes else range(num_classes)
+    labels = [visible(known[i], LONGEST) for i in order]
     crowded = len(labels) * max(len(label) for label in labels) > 40
     axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0, parse_math=False)
 

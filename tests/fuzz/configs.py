@@ -6,17 +6,15 @@ Nothing is trained: what a driver would carry out is where a try ends, and no fo
 import contextlib
 import io
 import pathlib
-import sys
 from unittest import mock
 
 import numpy as np
-from absl import flags
 
 from configs import letter, own, single_stage
-from experiments import command_line
 from experiments import run as active_door
 from experiments import single_stage as single_stage_door
 from tests.fuzz import damage, hostile
+from tests.support import command_lines
 
 KINDS = ("fields", "own", "single_stage", "flags", "files")
 SMALL = {"num_classes": 3, "initial": 6, "budget": 2, "cycles": 1, "seeds": 1, "epochs": 1, "test_rows": 0}
@@ -81,7 +79,7 @@ def _rows(folder, with_source=False):
 
 
 def _flags(rng, folder):
-    argv = ["run", f"--workdir={folder / 'run'}"]
+    argv = [f"--workdir={folder / 'run'}"]
     if rng.random() < 0.9:
         argv.append(f"--config={ROOT}/configs/{('letter.py', 'own.py', 'letter.py:smoke')[rng.integers(3)]}")
     for _ in range(rng.integers(1, 4)):
@@ -95,17 +93,9 @@ def _files(rng, folder):
     text = (ROOT / "configs" / ("letter.py", "own.py")[rng.integers(2)]).read_bytes()
     path = folder / "mine.py"
     path.write_bytes(damage.broken(text, rng, int(rng.integers(1, 4))))
-    return _parsed(["run", f"--workdir={folder / 'run'}", f"--config={path}"], folder)
+    return _parsed([f"--workdir={folder / 'run'}", f"--config={path}"], folder)
 
 
 def _parsed(argv, folder):
-    """A command line up to its config, by flags that are forgotten afterwards."""
-    said = io.StringIO()
-    try:
-        with mock.patch.object(sys, "argv", argv), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            return hostile.judged(lambda: command_line.parser("config", "workdir")(argv), folder, (SystemExit,))
-    finally:
-        for name in [name for name in flags.FLAGS if name.startswith("config.")]:
-            delattr(flags.FLAGS, name)
-        flags.FLAGS["config"].value = None
-        flags.FLAGS.unparse_flags()
+    """A command line up to its config."""
+    return hostile.judged(lambda: command_lines.parse(*argv), folder, (SystemExit,))

@@ -7,13 +7,13 @@ import json
 import pathlib
 
 import numpy as np
-from records_by_hand import make_records
 
 from experiments.paper import figures
 from experiments.paper.__main__ import main as paper
 from experiments.report import FILES
 from experiments.report.page import main as report
 from tests.fuzz import damage, hostile
+from tests.support.records_by_hand import make_records
 
 KINDS = ("records", "config", "environment", "timings", "names", "bytes", "single_stage", "paper")
 DATA = {

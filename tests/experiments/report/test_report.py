@@ -92,7 +92,7 @@ def test_report_holds_the_numbers(run, drawn):
     assert [axis.get_title(loc="left") for axis in curves.axes][1] == "Macro F1" and len(f1) == 3
     np.testing.assert_allclose(curves.axes[1].lines[1].get_xydata(), [[10, 0.8 / 3], [20, 1 / 3], [30, 1.4 / 3]])
     panels = {axis.get_title(loc="left"): [bar.get_height() for bar in axis.patches[:3]] for axis in classes.axes}
-    assert panels == dict.fromkeys(("us", "us-alfamous"), [18, 9, 3]), "random has no seed with all cycles"
+    assert panels == dict.fromkeys(("us", "us-alfamous"), [18, 9, 3]), "random sampling is the outline in each"
 
 
 def test_report_of_bare_records(tmp_path):
