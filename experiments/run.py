@@ -17,6 +17,7 @@ from experiments.engines.choose import LOCAL, Settings
 from experiments.learning.check import check, check_data, facts
 from experiments.learning.settle import settle
 from experiments.plan import work
+from experiments.plan.check import as_tuples
 from experiments.report import FILES, found, page, runs
 
 
@@ -44,7 +45,7 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
-    config, notes = settle(config.to_dict() if isinstance(config, ConfigDict) else dict(config))
+    config, notes = settle(as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config))
     check(config)
     choose.check(settings)
     if config["parallel"] == "pool" and settings.engine != "local":

@@ -19,6 +19,7 @@ from experiments.learning import methods
 from experiments.learning.check import OWNED, check_data, facts
 from experiments.learning.single_stage import source_views
 from experiments.plan import work
+from experiments.plan.check import as_tuples
 from experiments.plan.choices import check_choices
 from experiments.report import FILES, found, page
 
@@ -47,7 +48,7 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
-    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    config = as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config)
     config = check_choices(config, *OWNED)
     methods.check(config)
     choose.check(settings)

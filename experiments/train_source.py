@@ -21,7 +21,7 @@ from experiments import command_line, stopping
 from experiments.command_line import CONFIG, TARGET
 from experiments.learning import check, models, problem, schemes, sources
 from experiments.learning.trouble import advice
-from experiments.plan.check import check_inputs
+from experiments.plan.check import as_tuples, check_inputs
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
@@ -35,7 +35,7 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
       accuracy and macro F1 on the test rows, after the last epoch. ValueError or FileNotFoundError for bad input,
       before anything is written.
     """
-    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    config = as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config)
     target, num_snapshots = pathlib.Path(target), config["snapshots"]
     if not target.parent.is_dir():
         raise FileNotFoundError(f"--target: no folder {target.parent}")

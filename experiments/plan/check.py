@@ -150,6 +150,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def as_tuples(config: Mapping) -> dict:
+    """The fields with tuples in the place of lists, of which a frozen config takes none that is empty."""
+    return {
+        name: tuple(value) if isinstance(value, list) else as_tuples(value) if isinstance(value, Mapping) else value
+        for name, value in config.items()
+    }
+
+
 def check_config(config: Mapping, *others: Rule) -> None:
     """Refuses a config with a missing, unknown or impossible field.
 

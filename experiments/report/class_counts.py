@@ -76,9 +76,9 @@ def _label_classes(axis: Axes, order: np.ndarray | None, num_classes: int, class
         axis.set_xticks(ticks, [str(tick + 1) for tick in ticks], fontsize=8)
         return
     known = class_names if class_names and len(class_names) == num_classes else range(num_classes)
-    labels = [visible(known[i], LONGEST) for i in order]
+    labels = [visible(known[i], LONGEST).replace("$", r"\$") for i in order]  # no mathematics, in any panel
     crowded = len(labels) * max(len(label) for label in labels) > 40
-    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0, parse_math=False)
+    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0)
 
 
 def _final_counts(run: Run) -> dict[str, dict[int, np.ndarray]]:

@@ -5,8 +5,10 @@ import copy
 import io
 import json
 import pathlib
+from unittest import mock
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.paper import figures
 from experiments.paper.__main__ import main as paper
@@ -22,6 +24,7 @@ DATA = {
 }  # fmt: skip
 CONFIG = {"dataset": "mine.npz", "seeds": 2, "first_seed": 0, "cycles": 1, "minority": [0], "lam": 0.1, "budget": 10}
 CONFIG |= {"strategies": ["random", "us", "us-alfamous@2"], "head": "sngp", "minority_ratio": 0.1, "initial": 10}
+SAVEFIG = Figure.savefig
 TIMING = {"strategy": "us", "seeds": [0], "cycle": 0, "train_s": 1.5, "query_s": 0.5}
 F1 = {name: {0: (0.1, 0.2), 1: (0.3, 0.4)} for name in ("random", "us", "us-alfamous@2")}
 NAMES = (
@@ -63,10 +66,16 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
 def _said(command, folder):
     """A command's answer; what it says on stderr as the ValueError that it was."""
     out, said = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+    quick = mock.patch.object(Figure, "savefig", _coarse)
+    with quick, contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         code = command([folder])
     if code:
         raise ValueError(said.getvalue())
+
+
+def _coarse(figure, *args, **named):
+    """All that a figure is drawn by, in few points."""
+    return SAVEFIG(figure, *args, **named | {"dpi": 15})
 
 
 def _name(parts, rng):
