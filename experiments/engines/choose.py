@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import socket
 from collections.abc import Callable, Generator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import flags
 
@@ -133,14 +133,23 @@ def _refuse_absent(address: str) -> None:
 
 def _start(todo: list[Unit], config: Mapping, settings: Settings) -> Generator[None, None, None]:
     if settings.engine == "ray":
-        if not (settings.ray_address or os.environ.get("RAY_ADDRESS")):
-            os.environ.setdefault(RAY_NETWORK, "0")
-        from experiments.engines import ray_cluster
-
-        return ray_cluster.run_units(todo, config["workers"], settings.ray_address)
+        return ray_engine(settings.ray_address).run_units(todo, config["workers"], settings.ray_address)
     if settings.engine == "slurm":
         return slurm.run_units(todo, config["workers"], settings.slurm)
     return processes.run_units(todo, config["workers"] or num_cores())
+
+
+def ray_engine(address: str) -> Any:
+    """The engine of Ray, whose processes listen on loopback alone where we start them."""
+    if not (address or os.environ.get("RAY_ADDRESS")):
+        os.environ.setdefault(RAY_NETWORK, "0")
+    return _import_ray()
+
+
+def _import_ray() -> Any:
+    from experiments.engines import ray_cluster
+
+    return ray_cluster
 
 
 def num_cores() -> int:
