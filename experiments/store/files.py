@@ -6,13 +6,16 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from experiments.store.naming import named
+
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A temporary name to write to, renamed to the path when the block ends, so that a file is never half there."""
     temporary = path.with_name(path.name + ".tmp")
-    yield temporary
-    os.replace(temporary, path)
+    with named(path):
+        yield temporary
+        os.replace(temporary, path)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -33,7 +36,7 @@ def write_json_lines(path: pathlib.Path, records: list[dict]) -> None:
 
 def append_json_line(path: pathlib.Path, record: dict) -> None:
     """Adds one JSON object to a file of lines."""
-    with path.open("a", encoding="utf-8") as file:
+    with named(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 

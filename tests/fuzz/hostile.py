@@ -1,6 +1,7 @@
 """Values that nobody means, and a judge of what a command says to them."""
 
 import pathlib
+import time
 import traceback
 from collections.abc import Callable
 
@@ -32,7 +33,7 @@ def drawn(rng: np.random.Generator, values=VALUES):
 
 def judged(call: Callable[[], object], folder: pathlib.Path, documented: tuple, may: tuple[str, ...] = ()) -> str:
     """What comes of a call: its answer, or one line; nothing written in a folder but for some names."""
-    before = _files(folder)
+    before, started = _files(folder), time.process_time()
     try:
         call()
         outcome = watch.READ
@@ -45,6 +46,8 @@ def judged(call: Callable[[], object], folder: pathlib.Path, documented: tuple, 
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         outcome = f"traceback: {what} ({pathlib.Path(last.filename).name}, line {last.lineno})"
+    if (seconds := time.process_time() - started) > watch.SECONDS:
+        return f"slow: {seconds:.0f} seconds of a core"
     after = _files(folder)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     wrong = {name for name in changed if not any(name == one or name.startswith(f"{one}/") for one in may)}
