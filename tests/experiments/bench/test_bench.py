@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import pytest
 from drawn import legend
 
 from experiments.bench import __main__ as bench
-from experiments.bench import compare, jobs, network, roofline
+from experiments.bench import children, compare, jobs, network, roofline
 from experiments.bench.roofline import Limits, Work
 
 pytestmark = pytest.mark.slow
@@ -212,3 +213,36 @@ def test_the_loop_in_pytorch_starts_beside_python_s_own_modules():
     script = ROOT / "experiments" / "bench" / "others" / "training.py"
     done = subprocess.run([sys.executable, str(script), "torch", "mlp"], capture_output=True, text=True)
     assert done.stderr.strip().endswith("No module named 'torch'") or float(done.stdout) > 0
+
+
+TORCH = {
+    "no such interpreter": ("nowhere/python", "the measurement of mlp in torch cannot be started"),
+    "no PyTorch": (
+        sys.executable,
+        "the measurement of mlp in torch failed (ModuleNotFoundError: No module named 'torch')",
+    ),
+}
+
+
+@pytest.mark.parametrize("python, message", TORCH.values(), ids=TORCH)
+def test_an_interpreter_without_pytorch_is_named(monkeypatch, capsys, python, message):
+    """JAX's own time is not taken here: its command is as short as can be."""
+    real = bench.ways.children.outputs
+    monkeypatch.setattr(bench.ways.children, "outputs", lambda commands, what: (
+        ["1.0"] if what.endswith("jax") else real(commands, what)))  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["bench", "training", "--torch", python])
+    with pytest.raises(SystemExit) as ended:
+        bench.main()
+    assert str(ended.value.code).startswith(f"error: {message}")
+
+
+def test_children_end_with_the_one_that_wants_them():
+    """Of two that run side by side one fails: the other is not left behind."""
+    loops, fails = (
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        [sys.executable, "-c", "raise ValueError('x')"],
+    )
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"the measurement of y failed \(ValueError: x\)"):
+        children.outputs([fails, loops], "y")
+    assert time.monotonic() - started < 30
