@@ -56,7 +56,8 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
             _spoil(parts[kind] if kind in parts else parts[("records", "config", "environment")[rng.integers(3)]], rng)
     _write(run, parts, rng)
     if kind == "bytes":
-        path = run / ("metrics.jsonl", "config.json", "environment.json", "timings.jsonl")[rng.integers(4)]
+        written = sorted(run.iterdir())
+        path = written[rng.integers(len(written))]
         path.write_bytes(damage.broken(path.read_bytes(), rng))
     command = paper if kind == "paper" else report
     may = tuple(f"run/{name}" for name in (*FILES, "paper.md", *(name for _, name in figures.FILES)))
