@@ -24,7 +24,7 @@ def lines(data: Mapping[str, Any], dataset: str, written: Callable[..., str] = v
     if "counts" not in data:
         return []
     counts, tested = data["counts"], data["tested"]
-    names = [written(str(name)) for name in data["classes"] or range(len(counts))]
+    names = [written(str(name)) for name in data.get("classes") or range(len(counts))]
     order = sorted(range(len(counts)), key=lambda k: -counts[k])
     few = order if len(order) <= MOST_CLASSES else [*order[:ENDS], None, *order[-ENDS:]]
     listed = ", ".join("..." if k is None else f"{names[k]} ({counts[k]:,})" for k in few)
