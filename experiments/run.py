@@ -4,14 +4,13 @@
 """
 
 import pathlib
-import sys
 
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 from rich.console import Console
 
 from alfamous_jax import compile_cache
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, DISTRIBUTED, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import choose, distributed
 from experiments.engines.carry_out import carry_out, together
@@ -20,6 +19,7 @@ from experiments.learning import origin
 from experiments.learning.check import check, check_data, facts
 from experiments.learning.settle import settle
 from experiments.plan import work
+from experiments.plan.check import as_tuples
 from experiments.report import FILES, found, page, runs
 
 
@@ -47,7 +47,7 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
-    config, notes = settle(config.to_dict() if isinstance(config, ConfigDict) else dict(config))
+    config, notes = settle(as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config))
     check(config)
     choose.check(settings)
     if config["parallel"] == "pool" and settings.engine != "local":
@@ -68,15 +68,14 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     folder = pathlib.Path(str(WORKDIR.value))
-    try:
-        distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
-        settings = choose.settings()
-        compile_cache.use(settings.compile_cache)
-        run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-    except (ValueError, OSError, RuntimeError) as error:
-        distributed.leave(error)
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    with stopping.in_order(f"stopped; --resume goes on with {folder}"):
+        try:
+            distributed.start(DISTRIBUTED.value, CONFIG.value["parallel"])
+            settings = choose.settings()
+            compile_cache.use(settings.compile_cache)
+            run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            distributed.leave(error)
     if not distributed.is_first():
         return
     Console().print(page.summary_table(runs.load(folder)))

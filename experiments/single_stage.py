@@ -11,7 +11,7 @@ from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from alfamous_jax import compile_cache
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, WORKDIR
 from experiments.engines import choose
 from experiments.engines.carry_out import carry_out
@@ -20,6 +20,7 @@ from experiments.learning import methods, origin
 from experiments.learning.check import OWNED, check_data, facts
 from experiments.learning.single_stage import source_views
 from experiments.plan import work
+from experiments.plan.check import as_tuples
 from experiments.plan.choices import check_choices
 from experiments.report import FILES, found, page
 
@@ -48,7 +49,7 @@ def run(
       ValueError, FileNotFoundError: bad input; says what and where. Nothing is written before the checks.
       RuntimeError: a unit of work failed, or lost its worker again and again; what was done is kept.
     """
-    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    config = as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config)
     config = check_choices(config, *OWNED)
     methods.check(config)
     choose.check(settings)
@@ -69,14 +70,13 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     command_line.refuse_arguments(argv)
     folder = pathlib.Path(str(WORKDIR.value))
-    try:
-        settings = choose.settings()
-        compile_cache.use(settings.compile_cache)
-        run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.exit(f"error: {str(error).strip()}")
-    except KeyboardInterrupt:
-        sys.exit(f"stopped; --resume goes on with {WORKDIR.value}")
+    with stopping.in_order(f"stopped; --resume goes on with {folder}"):
+        try:
+            settings = choose.settings()
+            compile_cache.use(settings.compile_cache)
+            run(CONFIG.value, folder, resume=RESUME.value, overwrite=OVERWRITE.value, settings=settings)
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            sys.exit(f"error: {str(error).strip()}")
     print(f"report: {folder / 'report.md'}")
 
 

@@ -17,9 +17,11 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from alfamous_jax.networks import train
 from alfamous_jax.networks.linear import Linear
-from experiments import command_line
+from experiments import command_line, stopping
 from experiments.command_line import CONFIG, OVERWRITE, RESUME, TARGET, WORKDIR
 from experiments.learning import check, models, problem, schemes, sources
+from experiments.learning.trouble import advice
+from experiments.plan.check import as_tuples
 
 
 def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[str, float]:
@@ -33,7 +35,7 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
       accuracy and macro F1 on the test rows, after the last epoch. ValueError or FileNotFoundError for bad input,
       before anything is written.
     """
-    config = config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+    config = as_tuples(config.to_dict() if isinstance(config, ConfigDict) else config)
     target, num_snapshots = pathlib.Path(target), config["snapshots"]
     if not target.parent.is_dir():
         raise FileNotFoundError(f"--target: no folder {target.parent}")
@@ -51,7 +53,7 @@ def train_source(config: ConfigDict | dict, target: str | pathlib.Path) -> dict[
         **schemes.training(config), model=model, num_snapshots=num_snapshots,
     )  # fmt: skip
     if not np.isfinite(info.loss).all():
-        raise ValueError("the training loss is not finite; lower config.learning_rate")
+        raise ValueError(advice(config, "network", None, data.inputs))
     if num_snapshots == 1:
         variables = jax.tree.map(lambda x: x[None], variables)
     last = jax.tree.map(lambda x: x[-1], variables)
@@ -68,12 +70,11 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: --{given}: is for runs; a source is trained from the start and replaces --target at its end")
     config, start = CONFIG.value, time.perf_counter()
     print(f"training {config.backbone} on {config.dataset}, {config.epochs} epochs")
-    try:
-        scores = train_source(config, str(TARGET.value))
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was written")
+    with stopping.in_order("stopped; nothing was written"):
+        try:
+            scores = train_source(config, str(TARGET.value))
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            sys.exit(f"error: {(str(error).strip().splitlines() or ['no message'])[0]}")
     print(", ".join(f"{name} {value:.3f}" for name, value in scores.items()), end=" ")
     print(f"on the test rows, after {time.perf_counter() - start:.0f} s: {TARGET.value}")
 

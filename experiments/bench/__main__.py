@@ -22,6 +22,7 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 
+from experiments import stopping
 from experiments.bench import compare, jobs, network, roofline
 from experiments.bench.others import ways
 from experiments.store import files
@@ -146,11 +147,16 @@ def main() -> None:
     parser = _parser()
     args = parser.parse_args()
     _check(parser, args)
-    if args.what[0] == "compare":
+    with stopping.in_order():
         try:
-            compare.show(*compare.compare(*map(compare.load, args.what[1:])))
-        except ValueError as error:
-            sys.exit(f"error: {error}")
+            _measure(args)
+        except (ValueError, OSError, RuntimeError) as error:
+            sys.exit(f"error: {str(error).strip().splitlines()[0]}")
+
+
+def _measure(args):
+    if args.what[0] == "compare":
+        compare.show(*compare.compare(*map(compare.load, args.what[1:])))
         return
     result = {"environment": environment(), "shape": {field: getattr(args, field) for field in SHAPE}}
     if args.what[0] in ways.OTHERS:

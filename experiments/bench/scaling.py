@@ -17,10 +17,11 @@ import math
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 from typing import Any
 
+from experiments import stopping
+from experiments.bench import children
 from experiments.store import files
 from experiments.store.environment import environment
 
@@ -36,16 +37,8 @@ def measure(processes: int, devices: int, settings: dict) -> dict:
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "experiments.bench.scaling_worker", json.dumps(settings)]
-    running = [
-        subprocess.Popen(
-            [*command, *([f"{address},{processes},{i}"] if processes > 1 else [])],
-            stdout=subprocess.PIPE, env=environment, text=True,
-        )
-        for i in range(processes)
-    ]  # fmt: skip
-    outputs = [process.communicate()[0] for process in running]
-    if any(process.returncode for process in running):
-        raise RuntimeError(f"the measurement on {processes} processes of {devices} devices failed")
+    commands = [[*command, *([f"{address},{processes},{i}"] if processes > 1 else [])] for i in range(processes)]
+    outputs = children.outputs(commands, f"{processes} processes of {devices} devices", environment)
     answers = [json.loads(output.splitlines()[-1]) for output in outputs]
     if any(answer["indices"] != answers[0]["indices"] for answer in answers):
         raise RuntimeError(f"the {processes} processes disagree about the picks")
@@ -179,12 +172,16 @@ def main() -> None:
             parser.error(f"--{name.replace('_', '-')}: expected a number above 0, got {getattr(args, name)}")
     if args.budget > args.rows:
         parser.error(f"--budget: at most --rows {args.rows}, got {args.budget}")
-    result = run(args)
-    show(result)
-    if args.json:
-        files.write_json(args.json, {"environment": environment(), **result})
-    if args.plot:
-        draw(result, args.plot)
+    with stopping.in_order():
+        try:
+            result = run(args)
+        except RuntimeError as error:
+            sys.exit(f"error: {error}")
+        show(result)
+        if args.json:
+            files.write_json(args.json, {"environment": environment(), **result})
+        if args.plot:
+            draw(result, args.plot)
 
 
 if __name__ == "__main__":

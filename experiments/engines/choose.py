@@ -11,7 +11,7 @@ import pathlib
 import shutil
 import socket
 from collections.abc import Callable, Generator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import flags
 
@@ -27,6 +27,8 @@ SLURM = flags.DEFINE_string("slurm", "", "What a job asks for, such as partition
 COMPILE_CACHE = flags.DEFINE_string(
     "compile_cache", compile_cache.default_folder(), "Folder of compiled programs; empty: none."
 )
+# Read when Ray is imported: "0" has a Ray that we start listen on loopback alone, as it asks nobody who he is.
+RAY_NETWORK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 PACKAGES = {"local": None, "ray": "ray", "slurm": "submitit"}
 
 
@@ -132,12 +134,23 @@ def _refuse_absent(address: str) -> None:
 
 def _start(todo: list[Unit], config: Mapping, settings: Settings) -> Generator[None, None, None]:
     if settings.engine == "ray":
-        from experiments.engines import ray_cluster
-
-        return ray_cluster.run_units(todo, config["workers"], settings.ray_address)
+        return ray_engine(settings.ray_address).run_units(todo, config["workers"], settings.ray_address)
     if settings.engine == "slurm":
         return slurm.run_units(todo, config["workers"], settings.slurm)
     return processes.run_units(todo, config["workers"] or num_cores())
+
+
+def ray_engine(address: str) -> Any:
+    """The engine of Ray, whose processes listen on loopback alone where we start them."""
+    if not (address or os.environ.get("RAY_ADDRESS")):
+        os.environ.setdefault(RAY_NETWORK, "0")
+    return _import_ray()
+
+
+def _import_ray() -> Any:
+    from experiments.engines import ray_cluster
+
+    return ray_cluster
 
 
 def num_cores() -> int:

@@ -8,6 +8,7 @@ on after the last cycle that was saved.
 import atexit
 import contextlib
 import faulthandler
+import ipaddress
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Any, NoReturn, TypeVar
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+
+from experiments import stopping
 
 T = TypeVar("T")
 HEARTBEAT_S = 30
@@ -48,12 +51,16 @@ def start(how: str, parallel: str) -> None:
         if not process < num:
             raise ValueError(f"--distributed: ID must lie in 0..{num - 1}, got {process}")
         settings |= {"coordinator_address": address, "num_processes": num, "process_id": process}
+    if how != "auto" and _is_loopback(address):
+        settings["coordinator_bind_address"] = address
+    jax.config.update("jax_enable_preemption_service", False)  # which would take SIGTERM for itself
     _leave_a_companion()
     faulthandler.disable()  # the last thing to be read of a fatal error should be what it says, not where it was
     try:
         jax.distributed.initialize(**settings)
     except (RuntimeError, ValueError) as error:
         raise RuntimeError(f"--distributed={how}: {str(error).splitlines()[0]}") from error
+    stopping.listen()
 
 
 def is_first() -> bool:
@@ -87,6 +94,14 @@ def leave(error: Exception) -> NoReturn:
     os._exit(1)  # the companion says the rest
 
 
+def _is_loopback(address: str) -> bool:
+    """Whether HOST:PORT is said to be of this machine alone."""
+    host = address.rpartition(":")[0].strip("[]")
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
 def _leave_a_companion() -> None:
     """A process that speaks when this one ends in a way that leaves it no word, as by a fatal error of the runtime."""
     message = "error: a process of this run was lost; start all of them again, --resume goes on"
@@ -94,3 +109,4 @@ def _leave_a_companion() -> None:
     command = [sys.executable, "-c", code]
     companion = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
     atexit.register(companion.communicate, "done")
+    stopping.also(companion.kill)

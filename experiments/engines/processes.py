@@ -5,11 +5,11 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
-import signal
 import threading
 from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
+from experiments import stopping
 from experiments.engines import units
 from experiments.engines.units import Unit
 
@@ -72,7 +72,8 @@ def _start(workers: Workers, unit: Unit, cores: list[int] | None) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
-    with _on(cores):  # from its first breath: libraries count the cores when they are loaded
+    # From its first breath: libraries count the cores when they are loaded, and Ctrl-C is for this process alone.
+    with _on(cores), stopping.deaf_children():
         process.start()
     theirs.close()  # so that the pipe ends where the worker does
     workers[ours] = Worker(process, cores, unit)
@@ -109,8 +110,7 @@ def _on(cores: list[int] | None) -> Iterator[None]:
 def _serve(connection: Any) -> None:
     """A worker's life: units come in, outcomes go out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    with contextlib.suppress(EOFError):
+    with contextlib.suppress(EOFError, ConnectionError):  # whoever wants them has left
         while True:
             connection.send(units.work(connection.recv()))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 
+from experiments import stopping
 from experiments.engines import units
 from experiments.engines.units import Unit
 
@@ -69,6 +70,7 @@ def _connect(address: str, num_workers: int) -> None:
             ray.init(address or "local", runtime_env={"env_vars": variables}, **own, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RuntimeError(f"--ray_address: no Ray at {address or 'local'!r} ({str(error).splitlines()[0]})") from None
+    stopping.listen()  # Ray takes SIGTERM
 
 
 def _outcome(unit: Unit, reference: Any) -> units.Outcome:

@@ -68,7 +68,10 @@ def work(unit: Unit) -> Outcome:
         _work(unit)
     except (ValueError, OSError) as error:
         return Outcome("refused", str(error))
-    except Exception:
+    except Exception as error:
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            reason = " ".join(str(error).split())[:200]
+            return Outcome("refused", f"{unit.name}: {platform.node()} has not the memory for it ({reason})")
         return Outcome("failed", f"{unit.name} failed on {platform.node()}:\n{traceback.format_exc()}")
     return Outcome("done")
 

@@ -16,6 +16,7 @@ from experiments.learning.loop import Course, Timing, number, timed
 from experiments.learning.methods import lam_of
 from experiments.learning.problem import Problem
 from experiments.learning.programs import Labelled, Programs, build_programs
+from experiments.learning.trouble import advice
 from experiments.plan.strategies import NETWORKS, Lane, scheme_of
 
 SWITCH = ("cs-svm", "network-th")  # where a lane that may switch starts, and where it ends
@@ -109,7 +110,7 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     records = []
     for i, lane in enumerate(task.lanes):
         own_fit, own_scores, own_picks = jax.tree.map(operator.itemgetter(i), (learned, scores, picks))
-        _refuse_trouble(config, lane, cycle, own_fit.loss, own_picks)
+        _refuse_trouble(task, i, cycle, now.scheme, own_fit.loss, own_picks)
         records.append(_record(lane, cycle, lams[i], now.counts[i], own_scores, own_picks, task.problem.rows[i]))
         records[-1] |= _of_fit(config, own_fit)
         if curves is not None and task.wanted[i] == "auto":
@@ -173,12 +174,16 @@ def _cross_validate(task: Task, now: Now, cycle: int, timing: Timing) -> list[fl
     return [number(accuracy[0]) for accuracy in jax.device_get(accuracies)]
 
 
-def _refuse_trouble(config: FrozenConfigDict, lane: Lane, cycle: int, loss: Any, picks: Any) -> None:
-    where, budget = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}", config.budget
+def _refuse_trouble(task: Task, i: int, cycle: int, scheme: str, loss: Any, picks: Any) -> None:
+    lane, budget = task.lanes[i], task.config.budget
+    where = f"{lane.strategy}, seed {lane.seed}, cycle {cycle}"
     if not np.isfinite(loss).all() or (picks is not None and picks.num_invalid):
-        problem.refuse_bad_rows(config)
+        problem.refuse_bad_rows(task.config)
     if not np.isfinite(loss).all():
-        raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
+        untrained = None  # of a pool that is split no process has the rows
+        if task.config.parallel != "pool":
+            untrained = jax.tree.map(operator.itemgetter(i), task.problem.variables["network"])
+        raise ValueError(f"{where}: {advice(task.config, scheme, untrained, task.problem.data.inputs)}")
     if picks is not None and picks.num_invalid:
         raise ValueError(f"{where}: {picks.num_invalid} pool rows have a NaN or infinite utility")
     if picks is not None and picks.num_selected < budget:

@@ -90,7 +90,12 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
         dataset = datasets.from_arrays(arrays, config.num_classes, config.test_rows, config.dataset, **named)
     else:
         named = {"classes": config.classes, "split_seed": config.split_seed, "label_column": config.label_column}
-        dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
+        try:
+            dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
+        except ImportError as error:  # of a library that reads this kind of data
+            raise ValueError(
+                f"config.dataset: {config.dataset!r} cannot be read without a library ({error})"
+            ) from error
     if config.scaling != "auto":
         return dataset._replace(scaling=config.scaling)
     num_axes = dataset.x_train.ndim

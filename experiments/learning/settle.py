@@ -6,22 +6,9 @@ from typing import NamedTuple
 from ml_collections import FrozenConfigDict
 
 from experiments.learning import problem
+from experiments.learning.check import OWNED
 from experiments.plan import automatic
 from experiments.plan.check import check_fields, check_minority
-
-READ = (
-    "dataset",
-    "num_classes",
-    "test_rows",
-    "scaling",
-    "classes",
-    "split_seed",
-    "label_column",
-    "head",
-    "first_seed",
-    "seeds",
-)
-CUT = ("profile", "minority", "minority_share", "minority_ratio", "source_ratio", "class_mean", "balanced_initial")
 
 
 class Settled(NamedTuple):
@@ -45,7 +32,7 @@ def settle(config: Mapping) -> Settled:
     """
     if not automatic.is_open(config):
         return Settled(dict(config))
-    check_fields(config, (*READ, *CUT, *(field for field in automatic.LABELS if config.get(field) != automatic.AUTO)))
+    check_fields(config, *OWNED, open_fields=automatic.open_fields(config))
     frozen = FrozenConfigDict(dict(config))
     dataset = problem.load_dataset(frozen)
     shape, num_classes = dataset.x_train.shape[1:], dataset.num_classes

@@ -15,6 +15,7 @@ from experiments.learning.checkpoint import State
 from experiments.learning.loop import Course, Timing, number, timed
 from experiments.learning.problem import Problem
 from experiments.learning.programs import Labelled, build_programs
+from experiments.learning.trouble import advice
 from experiments.plan.choices import FULL, Choice, parse
 from experiments.plan.strategies import Lane, Strategy
 
@@ -93,8 +94,9 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
         variables, learned = timed(timing, f"train_{scheme}_s", programs.train, key, start, known)
         if not np.isfinite(learned.loss).all():
             problem.refuse_bad_rows(config)
-            where = f"{task.choice}, seed {task.seed}"
-            raise ValueError(f"{where}: the training loss is not finite; lower config.learning_rate")
+            untrained = jax.tree.map(lambda leaf: leaf[0], here.variables["network"])
+            what = advice(config, scheme, untrained, here.data.inputs)
+            raise ValueError(f"{task.choice}, seed {task.seed}: {what}")
         labels = jnp.asarray(counts)[None]
         scores = timed(timing, f"evaluate_{scheme}_s", programs.evaluate, variables, known, labels)
         scores = jax.tree.map(lambda x: np.asarray(x)[0], scores)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from experiments import stopping
 from experiments.paper import claims, figures, tables
 from experiments.paper.runs import caveats, dataset_of, find_runs, title_of
 from experiments.published import alfamous
@@ -65,15 +66,16 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("folders", nargs="+", help="folder of runs, or folders of one run each")
     parser.add_argument("--out", help="folder to write into (the folder given, if it is one)")
     options = parser.parse_args(args)
-    try:
-        if options.out is None and len(options.folders) > 1:
-            raise ValueError("--out must say where the page goes if several folders are given")
-        path = write_page(options.folders, options.out or options.folders[0])
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    Console().print(tables.rich_overview(find_runs(options.folders)))
-    print(path)
+    with stopping.in_order():
+        try:
+            if options.out is None and len(options.folders) > 1:
+                raise ValueError("--out must say where the page goes if several folders are given")
+            path = write_page(options.folders, options.out or options.folders[0])
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        Console().print(tables.rich_overview(find_runs(options.folders)))
+        print(path)
     return 0
 
 

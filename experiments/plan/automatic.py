@@ -20,7 +20,17 @@ class Labels(NamedTuple):
 
 def is_open(config: Mapping) -> bool:
     """Whether a config leaves a field to its data; num_classes does so by 0, the others by "auto"."""
-    return config.get("num_classes") == 0 or AUTO in [config.get(field) for field in (*LABELS, *NETWORK)]
+    return bool(open_fields(config))
+
+
+def open_fields(config: Mapping) -> list[str]:
+    """Those that a config leaves to its data."""
+    found = [field for field in (*LABELS, *NETWORK) if _is(config.get(field), str, AUTO)]
+    return ["num_classes"] * _is(config.get("num_classes"), int, 0) + found
+
+
+def _is(value: object, kind: type, wanted: object) -> bool:
+    return type(value) is kind and value == wanted
 
 
 def labels(config: Mapping, num_rows: int, num_classes: int) -> Labels:

@@ -6,6 +6,8 @@ from typing import Any
 from experiments.plan.dotted import is_dotted
 from experiments.plan.strategies import SCHEMES
 
+LARGEST, SMALLEST = 3.4e38, 1.2e-38  # of float32
+LONGEST = 120  # signs of a value in a message
 PARALLEL = ("auto", "processes", "vmap", "pool")
 MINORITIES = ("drawn", "last")
 Rule = tuple[tuple[str, ...], str, Callable[[Any], bool]]
@@ -16,20 +18,54 @@ def _integer(value: object) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and abs(value) < float("inf")
+    """Finite as a float32, which is what is computed with."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
+def _positive(value: Any) -> bool:
+    return _number(value) and value >= SMALLEST
+
+
+def _text(value: Any, longest: int = 1000) -> bool:
+    return isinstance(value, str) and len(value) <= longest
+
+
+def _names(value: Any) -> bool:
+    return _sequence(value) and all(_text(x) for x in value) and len(value) == len(set(value))
+
+
+def _short(names: Sequence[str]) -> bool:
+    return all(len(name) <= 200 for name in names)  # they are those of files too
+
+
+def _sequence(value: Any) -> bool:
+    return isinstance(value, (tuple, list))
 
 
 def _whole_numbers(value: Any) -> bool:
-    return isinstance(value, (tuple, list)) and all(_integer(x) and x >= 0 for x in value)
+    return _sequence(value) and all(_integer(x) and 0 <= x < 2**31 for x in value)
+
+
+def _is(value: object, word: str) -> bool:
+    return isinstance(value, str) and value == word
 
 
 def _falls(values: Sequence[float]) -> bool:
     return len(values) > 0 and list(values) == sorted(set(values), reverse=True)
 
 
-def at_least(least: int, *fields: str) -> Rule:
-    """Fields that are integers from some number on."""
-    return fields, f"an integer of at least {least}", lambda v: _integer(v) and v >= least
+def between(least: int, most: int, *fields: str) -> Rule:
+    """Fields that are integers; the largest is what no run can want, and would be waited for without a word."""
+    return fields, f"an integer from {least} to {most:,}", lambda v: _integer(v) and least <= v <= most
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it."""
+    try:
+        text = repr(value)
+    except Exception as error:  # an integer of thousands of digits, or an object of the user's own
+        return f"a {type(value).__name__} that cannot be written ({type(error).__name__})"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 20]}... ({len(text):,} signs)"
 
 
 def one_of(field: str, known: Sequence[str], dotted: bool = False) -> Rule:
@@ -40,64 +76,59 @@ def one_of(field: str, known: Sequence[str], dotted: bool = False) -> Rule:
 
 # What each field must be, in words and as a test; `check_config` gets those that another room has the values of.
 RULES: tuple[Rule, ...] = (
-    (("dataset", "source"), "a name or a path", lambda v: isinstance(v, str)),
-    (("label_column",), "the name of a column, or ''", lambda v: isinstance(v, str)),
-    (
-        ("classes",),
-        "a tuple of different names, or ()",
-        lambda v: isinstance(v, (tuple, list)) and all(isinstance(x, str) for x in v) and len(v) == len(set(v)),
-    ),
-    (
-        ("strategies",),
-        "a tuple of different names",
-        lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)) and all(isinstance(x, str) for x in v),
-    ),
-    at_least(1, "num_classes", "snapshots", "seeds", "num_samples", "vae_steps", "initial", "budget", "width"),
-    at_least(1, "num_features", "batch_size", "epochs", "vabal.epochs", "vabal.num_samples"),
+    (("dataset", "source"), "a name or a path of up to 1,000 signs", _text),
+    (("label_column",), "the name of a column, or '', of up to 1,000 signs", _text),
+    (("classes",), "a tuple of different names, or ()", _names),
+    (("strategies",), "a tuple of different names, as in random,us", lambda v: _names(v) and len(v) > 0 and _short(v)),
+    between(1, 10**6, "num_classes", "vae_steps", "epochs", "vabal.epochs"),
+    between(1, 10**5, "width", "num_features", "batch_size", "num_samples", "vabal.num_samples"),
+    between(1, 200, "seeds"),
+    between(1, 1000, "snapshots"),
+    between(1, 2**31 - 1, "initial", "budget"),
     (
         ("split_seed", "first_seed"),
         "an integer from 0 to 2**32 - 1",
         lambda v: _integer(v) and 0 <= v < 2**32,  # of a larger one JAX takes the last 32 bits
     ),
-    at_least(0, "test_rows", "cycles", "depth", "workers", "pool_subset", "bald_samples"),
-    at_least(2, "folds"),
+    between(0, 2**31 - 1, "test_rows", "cycles", "pool_subset"),
+    between(0, 10**5, "workers", "bald_samples"),
+    between(0, 100, "depth"),
+    between(2, 1000, "folds"),
     (
         ("kernel_scale", "learning_rate", "svm_cost", "vabal.learning_rate"),
         "a finite number above 0",
-        lambda v: _number(v) and v > 0,
+        _positive,
     ),
     (
         ("weight_decay", "spectral_bound", "source_ratio", "class_mean", "vabal.weight", "vabal.kl_weight"),
         "a finite number of at least 0",
         lambda v: _number(v) and v >= 0,
     ),
-    (("ridge",), "a finite number above 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v > 0)),
+    (("ridge",), "a finite number above 0 or 'auto'", lambda v: _is(v, "auto") or _positive(v)),
     (
         ("ridges",),
         "a tuple of falling numbers above 0",
-        lambda v: isinstance(v, (tuple, list)) and all(_number(x) and x > 0 for x in v) and _falls(v),
+        lambda v: _sequence(v) and all(_positive(x) for x in v) and _falls(v),
     ),
-    (
-        ("maps",),
-        "a tuple of different names",
-        lambda v: isinstance(v, (tuple, list)) and 0 < len(v) == len(set(v)) and all(isinstance(x, str) for x in v),
-    ),
-    (("lam",), "a finite number of at least 0 or 'auto'", lambda v: v == "auto" or (_number(v) and v >= 0)),
+    (("maps",), "a tuple of different names", lambda v: _names(v) and len(v) > 0),
+    (("lam",), "a finite number of at least 0 or 'auto'", lambda v: _is(v, "auto") or (_number(v) and v >= 0)),
     (
         ("lam_grid",),
         "a tuple of different numbers above 0",
-        lambda v: isinstance(v, (tuple, list)) and all(_number(x) and x > 0 for x in v) and 0 < len(v) == len(set(v)),
+        lambda v: _sequence(v) and all(_positive(x) for x in v) and 0 < len(v) == len(set(v)),
     ),
     (("dropout",), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
     (
         ("milestones", "vabal.milestones"),
         "a rising tuple of integers above 0",
-        lambda v: _whole_numbers(v) and list(v) == sorted({*v} - {0}),
+        lambda v: _whole_numbers(v) and list(v) == sorted({*v} - {0}) and all(x <= 10**6 for x in v),
     ),
     (
         ("lams",),
         "strategy names with finite numbers of at least 0",
-        lambda v: isinstance(v, Mapping) and all(_number(x) and x >= 0 for x in v.values()),
+        lambda v: (
+            isinstance(v, Mapping) and all(isinstance(name, str) and _number(x) and x >= 0 for name, x in v.items())
+        ),
     ),
     (
         ("minority_share", "minority_ratio", "momentum", "decay"),
@@ -119,6 +150,14 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def as_tuples(config: Mapping) -> dict:
+    """The fields with tuples in the place of lists, of which a frozen config takes none that is empty."""
+    return {
+        name: tuple(value) if isinstance(value, list) else as_tuples(value) if isinstance(value, Mapping) else value
+        for name, value in config.items()
+    }
+
+
 def check_config(config: Mapping, *others: Rule) -> None:
     """Refuses a config with a missing, unknown or impossible field.
 
@@ -129,13 +168,7 @@ def check_config(config: Mapping, *others: Rule) -> None:
     Raises:
       ValueError: names the field, the value and what was expected.
     """
-    rules = (*RULES, *others)
-    known = {field for fields, _, _ in rules for field in fields}
-    given = {name: value for name, value in config.items() if name != "vabal"}
-    given |= {f"vabal.{name}": value for name, value in config.get("vabal", {}).items()}
-    for field in sorted(given.keys() ^ known):
-        raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
-    _check_values(given, rules)
+    check_fields(config, *others)
     check_minority(config)
     if 0 < config["pool_subset"] < config["budget"]:
         raise ValueError(
@@ -162,22 +195,43 @@ def _check_map(config: Mapping) -> None:
     for field, only in (("backbone", "identity"), ("augment", "none"), ("dropout", 0), ("source", "")):
         if config[field] != only:
             got = config[field]
-            raise ValueError(f"config.{field}: config.head 'map' trains no network and needs {only!r}, got {got!r}")
+            raise ValueError(
+                f"config.{field}: config.head 'map' trains no network and needs {only!r}, got {shown(got)}"
+            )
     if config["parallel"] == "pool":
         raise ValueError("config.parallel: config.head 'map' needs the whole pool on one device, got 'pool'")
 
 
-def check_fields(config: Mapping, fields: Collection[str]) -> None:
-    """Refuses an impossible value in some fields; a config that is open may have 0 for num_classes.
+def check_fields(config: Mapping, *others: Rule, open_fields: Collection[str] = ()) -> None:
+    """Refuses a missing or unknown field and an impossible value, each on its own.
+
+    Args:
+      config: the fields of a config file.
+      others: rules of fields whose values are known elsewhere.
+      open_fields: whose values are not looked at, as the data will tell them.
 
     Raises:
       ValueError: names the field, the value and what was expected.
     """
-    for field in fields:
-        if field not in config:
-            raise ValueError(f"config.{field}: missing")
-    given = {field: config[field] for field in fields if config[field] != 0 or field != "num_classes"}
-    _check_values(given, RULES)
+    rules = (*RULES, *others)
+    known = {field for fields, _, _ in rules for field in fields}
+    given = {name: value for name, value in config.items() if name != "vabal"}
+    vabal = config.get("vabal", {})
+    if not isinstance(vabal, Mapping):
+        raise ValueError(f"config.vabal: expected fields, as configs/base.py has them, got {shown(vabal)}")
+    given |= {f"vabal.{name}": value for name, value in vabal.items()}
+    for field in sorted(given.keys() ^ known, key=str):
+        raise ValueError(f"config.{field}: {'unknown field' if field in given else 'missing'}")
+    _check_values({name: value for name, value in given.items() if name not in open_fields}, rules)
+    check_seeds(config)
+
+
+def check_seeds(config: Mapping) -> None:
+    """Refuses seeds beyond the 32 bits of a seed, where those from 0 on come again."""
+    if config["first_seed"] + config["seeds"] > 2**32:
+        raise ValueError(
+            f"config.first_seed: {config['seeds']} seeds from {config['first_seed']} on lead beyond 2**32 - 1"
+        )
 
 
 def check_minority(config: Mapping) -> None:
@@ -190,7 +244,7 @@ def _check_values(given: Mapping, rules: Iterable[Rule]) -> None:
     for fields, expected, is_right in rules:
         for field in fields:
             if field in given and not is_right(given[field]):
-                raise ValueError(f"config.{field}: expected {expected}, got {given[field]!r}")
+                raise ValueError(f"config.{field}: expected {expected}, got {shown(given[field])}")
 
 
 def check_budget(config: Mapping, smallest_pool: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from experiments.plan.check import Rule, at_least, check_config
+from experiments.plan.check import Rule, between, check_config, shown
 from experiments.plan.strategies import SCHEMES
 
 RANKINGS = {"random": "random", "ent-inv": "entropy", "ls-inv": "largest", "kcenter": "core"}
@@ -56,8 +56,10 @@ def check_choices(config: Mapping, *others: Rule) -> dict:
         if field not in config:
             raise ValueError(f"config.{field}: missing")
     for field in ("schemes", "selections"):
-        if not config[field] or len(set(config[field])) < len(config[field]):
-            raise ValueError(f"config.{field}: expected a tuple of different names, got {config[field]!r}")
+        names = config[field]
+        text = isinstance(names, (tuple, list)) and all(isinstance(name, str) for name in names)
+        if not text or not 0 < len(set(names)) == len(names):
+            raise ValueError(f"config.{field}: expected a tuple of different names, got {shown(names)}")
     known = SCHEMES[:-1]
     for name in config["schemes"]:
         if name not in known:
@@ -69,15 +71,15 @@ def check_choices(config: Mapping, *others: Rule) -> dict:
     if any(choice.ensemble for choice in choices) and not config["source"]:
         raise ValueError("config.selections: +ens needs the snapshots of config.source")
     budgets = config["budgets"]
-    if not budgets or list(budgets) != sorted({*budgets}) or not all(type(b) is int and b > 0 for b in budgets):
-        raise ValueError(f"config.budgets: expected a rising tuple of integers above 0, got {budgets!r}")
-    if not 0 < config["balance_from"] <= 1:
-        raise ValueError(
-            f"config.balance_from: expected a number above 0 and at most 1, got {config['balance_from']!r}"
-        )
-    _, expected, is_right = at_least(1, "ensemble")
+    whole = isinstance(budgets, (tuple, list)) and all(type(b) is int and 0 < b < 2**31 for b in budgets)
+    if not whole or not budgets or list(budgets) != sorted({*budgets}):
+        raise ValueError(f"config.budgets: expected a rising tuple of integers above 0, got {shown(budgets)}")
+    start = config["balance_from"]
+    if not isinstance(start, (int, float)) or not 0 < start <= 1:
+        raise ValueError(f"config.balance_from: expected a number above 0 and at most 1, got {shown(start)}")
+    _, expected, is_right = between(1, 1000, "ensemble")
     if not is_right(config["ensemble"]):
-        raise ValueError(f"config.ensemble: expected {expected}, got {config['ensemble']!r}")
+        raise ValueError(f"config.ensemble: expected {expected}, got {shown(config['ensemble'])}")
     common = {name: value for name, value in config.items() if name not in OWN}
     common["strategies"] = tuple(f"random:{scheme}" for scheme in config["schemes"])
     check_config(common, *others)

@@ -28,12 +28,12 @@ from experiments.report.markdown import (
     machine,
     number,
     p_value,
-    plain,
     plus_minus,
     result_cells,
     results,
 )
 from experiments.report.missing import missing, ranges
+from experiments.report.names import plain
 from experiments.report.runs import Run, family
 
 PAIRS = (("-alfamous", ""), ("-alfamous", "-cb"), ("-alfamous", "-fbu"), ("-cb", ""))
@@ -91,7 +91,7 @@ def _what_was_run(run: Run) -> list[Part]:
     dataset = alfamous.counterpart(run.config)
     published = alfamous.PAPER_SETTINGS.get(dataset, (NOTHING,) * len(alfamous.SETTINGS))
     settings = zip(alfamous.SETTINGS, published, strict=True)
-    rows = [(key, str(run.config.get(key, NOTHING)), str(value)) for key, value in settings]
+    rows = [(key, plain(run.config.get(key, NOTHING)), str(value)) for key, value in settings]
     header = ("setting", "run", "paper")[: 3 if dataset in alfamous.PAPER_SETTINGS else 2]
     what = (
         f"Strategies {', '.join(run.lanes)}; seeds {ranges(run.seeds)}; cycles 0 to {run.last_cycle}. "

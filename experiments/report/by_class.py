@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.report.markdown import NOTHING, Part, number, plain
+from experiments.report.markdown import NOTHING, Part, number
+from experiments.report.names import plain
 from experiments.report.runs import Lanes, Run
 
 MOST = 20  # classes in the table, the rarest ones
@@ -19,7 +20,7 @@ def write_sections(run: Run) -> list[Part]:
     counts = np.array(data["left"])
     order = np.argsort(counts, kind="stable")[:MOST]
     which = "every class" if len(order) == len(counts) else f"the {MOST} rarest of {len(counts)} classes"
-    names = data["classes"] or [str(k) for k in range(len(counts))]
+    names = data.get("classes") or [str(k) for k in range(len(counts))]
     ends = {name: _at_the_end(own) for name, own in run.lanes.items()}
     rows = [
         [plain(names[k]), f"{counts[k]:,}", f"{data['tested'][k]:,}", *(_cell(end, k) for end in ends.values())]

@@ -1,5 +1,6 @@
 """How many labels of each class a run ended with."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.report import CLASSES
+from experiments.report.names import visible
 from experiments.report.runs import Run
 from experiments.report.styles import BLACK, GREY, clean, line_style, save
 
 UNIFORM: dict[str, Any] = {"color": BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
+
+LONGEST = 24  # signs of a class's name under a bar
 
 
 def class_counts(run: Run) -> bool:
@@ -53,7 +57,9 @@ def class_counts(run: Run) -> bool:
     outlined = random is not None and names != ["random"]
     handles = handles if outlined else handles[1:]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, fontsize=8.5, frameon=False)
-    save(figure, run.folder / CLASSES)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # of letters that the font lacks, drawn as boxes
+        save(figure, run.folder / CLASSES)
     return True
 
 
@@ -69,9 +75,10 @@ def _label_classes(axis: Axes, order: np.ndarray | None, num_classes: int, class
         ticks = range(4, num_classes, 5)
         axis.set_xticks(ticks, [str(tick + 1) for tick in ticks], fontsize=8)
         return
-    labels = [class_names[i] if class_names else str(i) for i in order]
+    known = class_names if class_names and len(class_names) == num_classes else range(num_classes)
+    labels = [visible(known[i], LONGEST).replace("$", r"\$") for i in order]  # no mathematics, in any panel
     crowded = len(labels) * max(len(label) for label in labels) > 40
-    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0, parse_math=False)
+    axis.set_xticks(np.arange(num_classes), labels, fontsize=6.5, rotation=90 if crowded else 0)
 
 
 def _final_counts(run: Run) -> dict[str, dict[int, np.ndarray]]:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from experiments.report.names import visible
+
 MOST_CLASSES = 20  # that are listed one by one
+LONGEST = 2000  # signs of a path or a sentence
 ENDS = 4  # largest and smallest ones that are listed of more
 
 
-def lines(data: Mapping[str, Any], dataset: str, written: Callable[[str], str] = str) -> list[str]:
+def lines(data: Mapping[str, Any], dataset: str, written: Callable[..., str] = visible) -> list[str]:
     """Sentences about the data of a run.
 
     Args:
@@ -21,14 +24,14 @@ def lines(data: Mapping[str, Any], dataset: str, written: Callable[[str], str] =
     if "counts" not in data:
         return []
     counts, tested = data["counts"], data["tested"]
-    names = [written(str(name)) for name in data["classes"] or range(len(counts))]
+    names = [written(str(name)) for name in data.get("classes") or range(len(counts))]
     order = sorted(range(len(counts)), key=lambda k: -counts[k])
     few = order if len(order) <= MOST_CLASSES else [*order[:ENDS], None, *order[-ENDS:]]
     listed = ", ".join("..." if k is None else f"{names[k]} ({counts[k]:,})" for k in few)
     rarest = order[-1]
     return [
         f"Rows: {sum(counts):,} to learn from, {sum(tested):,} to test, each {_shape(data['shape'])}, "
-        f"from {written(dataset)}.",
+        f"from {written(dataset, LONGEST)}.",
         f"Classes: {len(counts)}, with so many training rows: {listed}.",
         "All classes have as many training rows."
         if min(counts) == max(counts)
@@ -37,7 +40,7 @@ def lines(data: Mapping[str, Any], dataset: str, written: Callable[[str], str] =
         *_lacking(names, counts, tested),
         _cut(data, names),
         _scaling(data),
-        *(written(note) for note in data.get("notes", [])),
+        *(written(note, LONGEST) for note in data.get("notes", [])),
     ]
 
 

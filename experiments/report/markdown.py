@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from experiments.published import alfamous
 from experiments.report import summary
+from experiments.report.names import plain
 from experiments.report.runs import Run
 
 RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
@@ -14,6 +15,7 @@ BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_sco
 LABELS = {metric: label for metric, label, _ in RESULTS + BATCHES}
 DIGITS = {metric: digits for metric, _, digits in RESULTS + BATCHES}
 NOTHING = "-"
+LARGE = 1e9  # numbers from here on are written in powers of ten
 MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "devices", "cpu", "cores")
 
 Part = str | tuple[Sequence[str], Iterable[Sequence[str]]]  # of a report: a paragraph, or a table's header and rows
@@ -56,18 +58,20 @@ def document(parts: Iterable[Part]) -> str:
 def machine(environment: Mapping[str, Any]) -> str:
     """What a run was made on and with, one bullet each."""
     known = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]
-    facts = [f"{key}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for key, v in known]
+    facts = [f"{key}: {plain(', '.join(map(str, v)) if isinstance(v, list) else v)}" for key, v in known]
     return bullets(facts + ["the code had changes that were not committed"] * bool(environment.get("git_dirty")))
 
 
 def number(value: float, digits: int, sign: str = "") -> str:
     """A number at a fixed number of digits, `NOTHING` for NaN; sign "+" writes it always, zero is never -0."""
-    return NOTHING if math.isnan(value) else f"{value:{sign}z.{digits}f}"
+    if math.isnan(value):
+        return NOTHING
+    return f"{value:{sign}z.{digits}f}" if abs(value) < LARGE else f"{value:{sign}.3g}"
 
 
 def plus_minus(mean: float, se: float, digits: int, sign: str = "") -> str:
     """A mean and its standard error, or the mean alone where that is NaN."""
-    return number(mean, digits, sign) + ("" if math.isnan(se) else f" ± {se:.{digits}f}")
+    return number(mean, digits, sign) + ("" if math.isnan(se) else f" ± {number(se, digits)}")
 
 
 def p_value(p: float) -> str:
@@ -84,11 +88,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -
     """A table whose first `left` columns are flush left and the others flush right."""
     rule = [":--"] * left + ["--:"] * (len(header) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
-
-
-def plain(text: str) -> str:
-    """Text whose signs are none of Markdown's or TeX's, as names in somebody's file may have them."""
-    return re.sub(r"([\\`*_{}\[\]<>|$#])", r"\\\1", text)
 
 
 def bullets(lines: Iterable[str]) -> str:

@@ -44,11 +44,12 @@ def gaps(run: Run, names: Iterable[str], seeds: Iterable[int], cycles: int) -> l
 def _lacking(run: Run, name: str, seeds: Iterable[int], cycles: int) -> dict[str, list[int]]:
     """Cycles that a strategy lacks, as `ranges`, and its seeds that lack them; none of a strategy not run."""
     lacking: dict[str, list[int]] = {}
+    everything = ranges(range(cycles + 1))
     if name in run.lanes:
         own = run.lanes[name]
         known = {seed: set(np.flatnonzero(row)) for seed, row in zip(own.seeds, own.recorded, strict=True)}
         for seed in sorted({*seeds, *own.seeds}):
-            gap = ranges(set(range(cycles + 1)) - known.get(seed, set()))
+            gap = ranges(set(range(cycles + 1)) - known[seed]) if seed in known else everything
             lacking.setdefault(gap, []).append(seed)
     lacking.pop("", None)
     return lacking

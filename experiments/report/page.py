@@ -20,9 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments import stopping
 from experiments.published import alfamous
 from experiments.report import REPORT, active, single_stage
 from experiments.report.markdown import RESULTS, document, result_cells, results, short
+from experiments.report.names import visible
 from experiments.report.runs import Run, load
 from experiments.store import files
 
@@ -52,7 +54,7 @@ def summary_table(run: Run) -> Table:
     rich_table = Table(title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     dataset = alfamous.counterpart(run.config)
     beside_paper = bool(alfamous.load_results(dataset))
-    title = f"{run.config.get('dataset', '')}: mean ± s.e. over seeds{', Δ = run - paper' * beside_paper}"
+    title = f"{visible(run.config.get('dataset', ''))}: mean ± s.e. over seeds{', Δ = run - paper' * beside_paper}"
     rich_table.title = Text(title, style="table.title")
     rich_table.add_column("strategy", no_wrap=True)
     rich_table.add_column("seeds", justify="right")
@@ -70,15 +72,17 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; exit code 2 and one line on stderr where there is no run to report."""
     parser = argparse.ArgumentParser(prog="python -m experiments.report", description="Report of a run.")
     parser.add_argument("workdir", help="folder of the run")
-    try:
-        run = load(parser.parse_args(args).workdir)
-        path = _write(run)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if not _in_one_stage(run):
-        Console().print(summary_table(run))
-    print(path)
+    options = parser.parse_args(args)
+    with stopping.in_order():
+        try:
+            run = load(options.workdir)
+            path = _write(run)
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        if not _in_one_stage(run):
+            Console().print(summary_table(run))
+        print(path)
     return 0
 
 

@@ -20,7 +20,8 @@ def write_sections(run: Run) -> list[Part]:
       paragraphs and (header, rows); none where the config names no classes to cut.
     """
     minority = run.config.get("minority")
-    if not isinstance(minority, (list, tuple)):
+    classes = next(iter(run.lanes.values())).counts.shape[2]
+    if not isinstance(minority, (list, tuple)) or any(k >= classes for k in minority):
         return []
     cut = f"Classes {ranges(minority)} keep {run.config.get('minority_ratio')} of their rows" if minority else ""
     sections: list[Part] = [

@@ -4,7 +4,6 @@ A record is one line of `metrics.jsonl`: one strategy, seed and cycle. A `Run` h
 strategy, so that no section of a report looks for its records again.
 """
 
-import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,13 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.plan.strategies import FORMS, Strategy, parse
-from experiments.report import surroundings
+from experiments.report import checked, surroundings
+from experiments.report.checked import NUMBERS
 from experiments.store import files
 
-SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
-BATCHES = ("ed_diversity", "kl_diversity")
-NUMBERS = (*SCORES, *BATCHES, "lam", "train_accuracy", "ridge")
-REQUIRED = {"strategy": str, "seed": int, "cycle": int, "num_labelled": int}
 FAMILIES = ("random", "us", "bald")  # first in the order of the paper's tables
 
 
@@ -93,6 +89,7 @@ def load(workdir: str | pathlib.Path) -> Run:
     for number, row in enumerate(timings, start=1):
         if any(type(value) not in (int, float) for name, value in row.items() if name.endswith("_s")):
             raise ValueError(f"{folder / 'timings.jsonl'}, line {number}: what ends in _s must be seconds")
+    checked.check_config(config, folder / "config.json")
     return of_records(records, folder, config, environment, timings)
 
 
@@ -115,13 +112,15 @@ def load_records(workdir: str | pathlib.Path) -> list[dict]:
     first_line: dict[tuple, int] = {}
     classes = 0
     for number, record in enumerate(records, start=1):
-        if problem := _problem(record, classes):
+        if problem := checked.problem(record, classes):
             raise ValueError(f"{path}, line {number}: {problem}")
         key = record["strategy"], record["seed"], record["cycle"]
         if key in first_line:
             raise ValueError(f"{path}, line {number}: repeats line {first_line[key]} (strategy, seed, cycle: {key})")
         first_line[key] = number
-        classes = classes or _num_classes(record)
+        classes = classes or checked.num_classes(record)
+    if problem := checked.too_far_apart(records):
+        raise ValueError(f"{path}: {problem}")
     return records
 
 
@@ -144,7 +143,7 @@ def of_records(
       over their mean, and `found`, how many classes have a label.
     """
     cycles = 1 + max(record["cycle"] for record in records)
-    classes = max(_num_classes(record) for record in records)
+    classes = max(checked.num_classes(record) for record in records)
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         by_name.setdefault(record["strategy"], []).append(record)
@@ -213,32 +212,3 @@ def _of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 def _cut(own: Lanes, cycles: int) -> Lanes:
     arrays = {name: getattr(own, name)[:, :cycles] for name in ("counts", "recall", "schemes", "maps", "failed")}
     return own._replace(metrics={name: values[:, :cycles] for name, values in own.metrics.items()}, **arrays)
-
-
-def _num_classes(record: Mapping[str, Any]) -> int:
-    return len(record.get("counts") or record.get("recall") or ())
-
-
-def _problem(record: Mapping[str, Any], classes: int) -> str | None:
-    """What is wrong with a record, if anything is; `classes` is how many the ones before it have, 0 if unknown."""
-    for field, kind in REQUIRED.items():
-        if type(record.get(field)) is not kind:
-            return f"{field} must be {kind.__name__}, got {json.dumps(record.get(field))}"
-    for field in NUMBERS:
-        if record.get(field) is not None and type(record[field]) not in (int, float):
-            return f"{field} must be a number or null, got {json.dumps(record[field])}"
-    if record["cycle"] < 0:
-        return f"cycle must not be negative, got {record['cycle']}"
-    counts, recall = (record.get(field) or [] for field in ("counts", "recall"))
-    if not isinstance(counts, list) or any(type(count) not in (int, float) for count in counts):
-        return "counts must be a list of numbers"
-    if not isinstance(recall, list) or any(type(x) not in (int, float, type(None)) for x in recall):
-        return "recall must be a list of numbers or nulls"
-    for field, values in (("counts", counts), ("recall", recall)):
-        if values and len(values) != (classes or _num_classes(record)):
-            return f"{field} must have {classes or _num_classes(record)} classes, got {len(values)}"
-    try:
-        parse(record["strategy"])
-    except ValueError as error:
-        return f"strategy {error}"
-    return None

@@ -11,6 +11,7 @@ from experiments.published import single_stage
 from experiments.report import PROGRESS, class_progress, summary
 from experiments.report.markdown import Part, machine, number, plus_minus
 from experiments.report.missing import ranges
+from experiments.report.names import plain
 from experiments.report.runs import Lanes, Run, of_lanes
 
 FULL = "full"  # the selection of every row of the pool
@@ -28,7 +29,7 @@ def write_sections(run: Run) -> list[Part]:
     if drawn:
         class_progress.draw(of_lanes(run, drawn))
     parts: list[Part] = [
-        f"# Single-stage selection on {run.config.get('dataset') or 'an unnamed data set'}",
+        f"# Single-stage selection on {plain(run.config.get('dataset') or 'an unnamed data set')}",
         f"Seeds {ranges(run.seeds)}; mean ± one standard error. All settings are in `config.json`.",
         machine(run.environment),
     ]

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from experiments.report.runs import BATCHES, Run
+from experiments.report.checked import BATCHES
+from experiments.report.runs import Run
 
 LEVELS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 

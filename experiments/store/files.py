@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Iterator
 from typing import IO, Any
 
+from experiments.store.naming import named
+
 TEMPORARY = ".tmp"
 LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store"}  # of file managers
 LITTER_STARTS = (".nfs", "._")  # what a network file system keeps of open files, and what macOS adds to files
@@ -21,17 +23,15 @@ def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
     followed; file and folder are on the disk before the block is left. An error leaves what was there.
     """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
-    file = temporary.open("xb")
-    try:
-        with file:
+    with named(path), temporary.open("xb") as file:
+        try:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        _name(error, path)
-        raise
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     _sync_folder(path.parent)
 
 
@@ -75,12 +75,8 @@ def write_json_lines(path: pathlib.Path, records: list[dict]) -> None:
 
 def append_json_line(path: pathlib.Path, record: dict) -> None:
     """Adds one JSON object to a file of lines."""
-    try:
-        with open_here(path, "ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
-    except OSError as error:
-        _name(error, path)
-        raise
+    with named(path), open_here(path, "ab") as file:
+        file.write(json.dumps(record).encode() + b"\n")
 
 
 def read_json(path: pathlib.Path) -> dict:
@@ -130,12 +126,6 @@ def drop_half_line(path: pathlib.Path) -> None:
         content = path.read_bytes()
         if not content.endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
-
-
-def _name(error: BaseException, path: pathlib.Path) -> None:
-    """Has an error say which file it is about; that of a full disk names none."""
-    if isinstance(error, OSError) and error.filename is None:
-        error.filename = str(path)
 
 
 def _sync_folder(folder: pathlib.Path) -> None:

@@ -85,6 +85,8 @@ def test_files_of_commands_exist():
 def config_of(words):
     """The config that a command runs with: its file and mode, fields changed; letters stand for numbers."""
     (file,) = (word.partition("=")[2] for word in words if word.startswith("--config="))
+    from experiments.command_line import TupleParser
+
     name, _, mode = file.partition(":")
     assert (ROOT / name).is_file(), words
     config = importlib.import_module(name.removesuffix(".py").replace("/", ".")).get_config(mode)
@@ -96,6 +98,9 @@ def config_of(words):
             for part in inner:
                 place = place[part]
             assert last in place, f"{word}: no such field"
+            if isinstance(place[last], tuple):
+                place[last] = TupleParser().parse(value)
+                continue
             try:
                 place[last] = ast.literal_eval(value)
             except (ValueError, SyntaxError):

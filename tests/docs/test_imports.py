@@ -41,16 +41,17 @@ LIBRARY = {
     "estimator": "laplace updates _head _pool_strategy",
 }
 DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
-ROOMS = "plan store published learning engines conformance report paper bench"
+ROOMS = "plan store published learning engines conformance report paper bench stopping"
 EXPERIMENTS = {
+    "stopping": "",
     "plan": "",
     "store": "",
     "published": "",
     "learning": "plan store",
-    "engines": "learning plan store",
-    "conformance": "learning plan store",
-    "report": "plan store published",
-    "paper": "plan store published report",
+    "engines": "learning plan store stopping",
+    "conformance": "learning plan store stopping",
+    "report": "plan store published stopping",
+    "paper": "plan store published report stopping",
     "benchmark": f"{ROOMS} run",
     "bench": ROOMS,
     "command_line": "",
@@ -74,7 +75,7 @@ def rules():
     may["experiments.benchmark"] |= {"configs"}
     may["experiments.bench"] |= {"configs"}
     may["experiments.conformance"] |= {"configs"}
-    may |= {"alfamous_jax": library, "experiments": set(), "configs": set(), "tools": set()}
+    may |= {"alfamous_jax": library, "experiments": {"experiments.stopping"}, "configs": set(), "tools": set()}
     everything = set(may)
     return may | {"examples": everything - {"tools"}, "tests": everything, "docs": everything}
 

@@ -95,7 +95,7 @@ def test_names():
         ({"balance_from": 0.0}, "config.balance_from: expected"),
         ({"ensemble": 0}, "config.ensemble: expected"),
         ({"dataset": "letter", "num_classes": 26}, "needs a source network, or source_probs_train"),
-        ({"epochs": 0}, "config.epochs: expected an integer of at least 1"),
+        ({"epochs": 0}, "config.epochs: expected an integer from 1 to 1,000,000"),
     ],
     ids=["budgets", "pool", "twice", "name", "ensemble", "scheme", "share", "snapshots", "no source", "epochs"],
 )

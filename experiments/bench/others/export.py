@@ -7,7 +7,6 @@ FOLDER holds pool.npz and run.bin, which `measure` writes. The second way import
 
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ def measure(args, repeats: int = 3) -> dict[str, dict]:
     import numpy as np
 
     from alfamous_jax import cycle, exported
+    from experiments.bench import children
     from experiments.bench.jobs import pool
 
     posterior, phi, labels, available, counts = pool(args)
@@ -45,8 +45,8 @@ def measure(args, repeats: int = 3) -> dict[str, dict]:
             for way in WAYS:
                 command = [sys.executable, "-m", "experiments.bench.others.export", way, folder, str(args.budget)]
                 start = time.perf_counter()
-                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-                row = json.loads(done.stdout.splitlines()[-1]) | {"total_s": time.perf_counter() - start}
+                (output,) = children.outputs([command], f"{way!r}")
+                row = json.loads(output.splitlines()[-1]) | {"total_s": time.perf_counter() - start}
                 found.setdefault(way, []).append(row)
     picks = {tuple(row.pop("picks")) for rows in found.values() for row in rows}
     if len(picks) != 1:

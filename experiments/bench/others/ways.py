@@ -2,9 +2,9 @@
 
 import argparse
 import pathlib
-import subprocess
 import sys
 
+from experiments.bench import children
 from experiments.bench.roofline import steady
 
 
@@ -14,10 +14,7 @@ def lanes(args: argparse.Namespace) -> dict:
     rows = {}
     for way, processes in ways.items():
         command = [sys.executable, "-m", "experiments.bench.others.lanes", way, str(args.lanes), str(args.workers)]
-        running = [subprocess.Popen([*command, str(i)], stdout=subprocess.PIPE, text=True) for i in range(processes)]
-        outputs = [process.communicate()[0] for process in running]
-        if any(process.returncode for process in running):
-            raise RuntimeError(f"the measurement of {way!r} failed")
+        outputs = children.outputs([[*command, str(i)] for i in range(processes)], repr(way))
         seconds = max(float(output.split()[-1]) for output in outputs)
         rows[way] = {"median_s": seconds, "per_lane_s": seconds / args.lanes}
     for row in rows.values():
@@ -35,8 +32,8 @@ def training(args: argparse.Namespace) -> dict:
     for network in ("mlp", "resnet6", "tcn"):
         rows[network] = {}
         for library, command in commands.items():
-            done = subprocess.run([*command, network], stdout=subprocess.PIPE, text=True, check=True)
-            rows[network][f"{library}_s"] = float(done.stdout.split()[-1])
+            (output,) = children.outputs([[*command, network]], f"{network} in {library}")
+            rows[network][f"{library}_s"] = float(output.split()[-1])
         if args.torch:
             rows[network]["torch_to_jax"] = rows[network]["torch_s"] / rows[network]["jax_s"]
     return {"rows": rows}

@@ -3,6 +3,7 @@
 import argparse
 
 import pytest
+from drawn import legend, lines
 
 from experiments.bench import hlo, scaling
 
@@ -26,10 +27,16 @@ def test_the_model():
     assert found["label_s"] == pytest.approx(53e-6)
 
 
-def test_the_figure(tmp_path):
-    row = {"devices": 1, "label_s": 1e-3, "model_s": 1e-3, "one_device_s": 1e-3, "fixed_s": 1e-4}
-    scaling.draw({"rows": {"1 x 1": row, "2 x 2": row | {"devices": 4}}}, tmp_path / "scaling.png")
-    assert (tmp_path / "scaling.png").stat().st_size > 5000
+def test_the_figure(tmp_path, drawn):
+    row = {"devices": 1, "label_s": 1e-3, "model_s": 2e-3, "one_device_s": 3e-3, "fixed_s": 4e-3}
+    rows = {"1 x 1": row, "1 x 2": row | {"devices": 2}, "2 x 2": row | {"devices": 4, "label_s": 5e-3}}
+    scaling.draw({"rows": rows}, tmp_path / "scaling.png")
+    assert [[[round(y, 9) for y in xy] for xy in points] for _, points in lines(drawn[0].axes[0])] == [
+        *([[1, ms], [2, ms]] for ms in (1, 2, 3, 4)),
+        [[4, 5]],
+    ]
+    assert legend(drawn[0])[0] == "measured, one process" and legend(drawn[0])[-1] == "measured, two processes"
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_collectives_are_read_from_the_text():

@@ -143,7 +143,7 @@ def test_lanes_that_may_switch_are_alone():
         ({"strategies": ("random:svn",)}, "after : comes one of network"),
         ({"scheme": "network-th", "head": "sngp"}, "config.head: scheme 'network-th'"),
         ({"scheme": "ft"}, "config.scheme: expected 'network', 'network-th', .* or 'switch'"),
-        ({"folds": 1}, "config.folds: expected an integer of at least 2"),
+        ({"folds": 1}, "config.folds: expected an integer from 2 to 1,000"),
         ({"profile": "transfer"}, "'transfer' needs config.class_mean"),
         ({"source": "s.npz"}, "'identity' has no parameters"),
     ],

@@ -68,7 +68,7 @@ def test_a_closed_config_is_left_as_it_is():
 
 BAD = {
     "no file": ({"dataset": ""}, "no file is named"),
-    "budget in words": ({"budget": "many"}, "config.budget: expected an integer of at least 1, got 'many'"),
+    "budget in words": ({"budget": "many"}, "config.budget: expected an integer from 1 to 2,147,483,647, got 'many'"),
     "classes": ({"classes": ("a", "a")}, "config.classes: expected a tuple of different names"),
     "split seed": ({"split_seed": -1}, "config.split_seed: expected an integer from 0 to"),
     "a class too many": ({"minority": (4,)}, r"config.minority: 4 classes, got \(4,\)"),

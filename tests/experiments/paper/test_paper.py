@@ -30,7 +30,7 @@ def test_runs_come_in_the_order_of_the_paper_and_others_are_passed_over(results)
 
 
 @pytest.mark.slow
-def test_page_holds_the_numbers(results):
+def test_page_holds_the_numbers(results, drawn):
     path = paper.write_page([results], results)
     text = path.read_text(encoding="utf-8")
     assert path == results / "paper.md" and "nan" not in text
@@ -50,10 +50,9 @@ def test_page_holds_the_numbers(results):
         assert row in text, row
     overview = "| LETTER | us | +0.200 ± 0.006 | +0.097 | 3 of 3 | < 0.001 | 0.250 | +0.20 ± 0.01 | +1.28 | 3 of 3 |"
     assert overview in text and "| LETTER | bald | - | +0.091 | - | - | - |" in text
-    for name in ("f1.png", "accuracy.png", "cbi.png"):
-        assert f"({name})" in text
-        image = (results / name).read_bytes()
-        assert image.startswith(b"\x89PNG") and len(image) > 10_000
+    for name, figure, above in zip(("f1.png", "accuracy.png", "cbi.png"), drawn, (0, 0.05, 2), strict=True):
+        assert f"({name})" in text and (results / name).read_bytes().startswith(b"\x89PNG")
+        np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), [0.1 + above, 0.5 + above])
     assert not list(results.glob("*.tmp"))
 
 

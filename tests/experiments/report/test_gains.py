@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from drawn import legend
 
 from experiments.paper import runs
 from experiments.plan.strategies import parse
@@ -63,11 +64,16 @@ def test_history_orders_the_classes_within_each_seed():
     assert shares([r for r in RECORDS if r["cycle"] < 2 or r["strategy"] != "entropy"], "entropy") is None
 
 
-def test_the_report_shows_them(tmp_path):
+def test_the_report_shows_them(tmp_path, drawn):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in RECORDS))
     text = page.write_report(tmp_path).read_text()
     assert "| entropy-cb vs entropy | 2 | +2.00 ± 1.00 |" in text and "(history.png)" in text
-    assert (tmp_path / "history.png").stat().st_size > 5000
+    (history,) = [figure for figure in drawn if any(axis.images for axis in figure.axes)]
+    panels = {axis.get_title(loc="left"): axis.images[0].get_array() for axis in history.axes if axis.images}
+    assert list(panels) == ["entropy", "entropy-cb"]
+    for name, image in panels.items():
+        np.testing.assert_allclose(image, shares(RECORDS, name).T)
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_families_and_variants():
@@ -77,12 +83,20 @@ def test_families_and_variants():
     assert {name: family(parse(name)) for name in cases} == cases
 
 
-def test_many_families_get_a_panel_each(tmp_path):
+def test_many_families_get_a_panel_each(tmp_path, drawn):
     names = ["random", "us", "us-cb", "entropy", "margin", "badge", "kcenter"]
     records = [record("entropy", seed, cycle) | {"strategy": n} for n in names for seed in (0, 1) for cycle in range(3)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     page.write_report(tmp_path)
-    assert (tmp_path / "curves.png").stat().st_size > 20_000
+    panels = {axis.get_title(loc="left"): axis for axis in drawn[0].axes if axis.axison}
+    assert list(panels) == ["us", "entropy", "margin", "badge", "kcenter"]
+    assert legend(drawn[0]) == [
+        "random", "us", "us-cb", "random", "entropy", "random", "margin", "random", "badge", "random", "kcenter"
+    ]  # fmt: skip
+    for axis in panels.values():  # pale lines of all strategies, then those of the family
+        f1 = [np.mean([r["macro_f1"] for r in records if r["strategy"] == "us" and r["cycle"] == c]) for c in range(3)]
+        assert len(axis.lines) == len(names) + (3 if axis is panels["us"] else 2)
+        np.testing.assert_allclose(axis.lines[-1].get_ydata(), f1)
 
 
 @pytest.mark.parametrize("change", [{"backbone": "identity"}, {"balanced_initial": True}], ids=["features", "cbal"])

@@ -3,7 +3,7 @@
 import pytest
 from records_by_hand import make_records
 
-from experiments.report import heads, runs
+from experiments.report import checked, heads, runs
 
 
 def section(config=None, **of_last):
@@ -45,4 +45,4 @@ def test_fits_that_did_not_converge_are_counted():
 @pytest.mark.parametrize("value", ["much", True])
 def test_a_ridge_that_is_no_number_is_refused(value):
     record = make_records()[0] | {"ridge": value}
-    assert "ridge must be a number" in runs._problem(record, 0)
+    assert "ridge must be a number" in checked.problem(record, 0)

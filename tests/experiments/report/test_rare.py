@@ -2,6 +2,8 @@
 
 import pathlib
 
+import numpy as np
+
 from experiments.report import rare
 from experiments.report.runs import of_records
 
@@ -46,11 +48,16 @@ def test_runs_without_named_classes_have_no_section(tmp_path):
     assert sections[1][1][0][-3:] == ["-", "-", "-"]
 
 
-def test_figure(tmp_path):
+def test_figure(tmp_path, drawn):
     """A seed that is not finished is left out; without recalls the second panel is empty."""
     unfinished = [*RECORDS, record("vabal", 2, 0)]
     assert rare.write_sections(a_run(unfinished, tmp_path))[4].startswith("![Rare classes]")
     assert (tmp_path / "rare.png").read_bytes().startswith(b"\x89PNG")
+    left, right = drawn[0].axes
+    np.testing.assert_allclose(left.lines[0].get_xydata(), [[10, 0.2], [20, 0.2], [30, 0.2]])
+    np.testing.assert_allclose(left.lines[1].get_xydata(), [[10, 0.2], [20, 0.5], [30, 2 / 3]])
+    points = [line.get_xydata().tolist() for line in right.lines]  # of either strategy: the classes cut, the other
+    assert np.allclose(points[3], [[10, 0.9]]) and len(points) == 4 and points[2][1] == [8, 0.5]
     assert rare.rare_table(a_run(unfinished), [1, 2]) == rare.rare_table(a_run(), [1, 2])
     old = [{name: value for name, value in r.items() if name != "recall"} for r in RECORDS]
     assert rare.draw_rare(a_run(old, tmp_path), [1, 2])

@@ -62,7 +62,7 @@ def test_wrong_workdir_is_one_line_and_exit_code_2(tmp_path, capsys, kind, messa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_report_holds_the_numbers(run):
+def test_report_holds_the_numbers(run, drawn):
     environment = {"date": "2026-09-01", "devices": ["CPU", "CPU"], "git_revision": "abc1234", "jax": None}
     (run / "environment.json").write_text(json.dumps(environment), encoding="utf-8")
     timings = [{"strategy": "us", "seeds": [0], "cycle": c, "train_s": 1.5, "query_s": 0.25} for c in range(3)]
@@ -87,6 +87,12 @@ def test_report_holds_the_numbers(run):
     for name in ("curves.png", "classes.png"):
         assert f"({name})" in text and (run / name).read_bytes().startswith(b"\x89PNG")
     assert not list(run.glob("*.tmp"))
+    curves, classes = drawn
+    f1 = {line.get_label(): line.get_xydata() for line in curves.axes[1].lines}
+    assert [axis.get_title(loc="left") for axis in curves.axes][1] == "Macro F1" and len(f1) == 3
+    np.testing.assert_allclose(curves.axes[1].lines[1].get_xydata(), [[10, 0.8 / 3], [20, 1 / 3], [30, 1.4 / 3]])
+    panels = {axis.get_title(loc="left"): [bar.get_height() for bar in axis.patches[:3]] for axis in classes.axes}
+    assert panels == dict.fromkeys(("us", "us-alfamous"), [18, 9, 3]), "random sampling is the outline in each"
 
 
 def test_report_of_bare_records(tmp_path):

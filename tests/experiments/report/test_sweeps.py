@@ -60,7 +60,7 @@ def test_minibatches_by_hand():
 
 
 @pytest.mark.parametrize("timed", [True, False], ids=["timed", "untimed"])
-def test_report_has_the_sections_and_the_figures(tmp_path, timed):
+def test_report_has_the_sections_and_the_figures(tmp_path, timed, drawn):
     if timed:
         (tmp_path / "timings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in TIMINGS))
     write_run(tmp_path, with_curves(make_records(SWEPT)), strategies=list(SWEPT), dataset="letter")
@@ -69,6 +69,11 @@ def test_report_has_the_sections_and_the_figures(tmp_path, timed):
     assert "## Minibatches" in text and "| us-alfamous | 8 | 0.500 ± 0.100 |" in text
     for name in ("lambda.png", "minibatches.png"):
         assert f"({name})" in text and (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    l1 = next(axis for figure in drawn for axis in figure.axes if "L1 term" in axis.get_title(loc="left"))
+    np.testing.assert_allclose(l1.lines[0].get_xydata(), [[0, 1], [0.1, 0.625], [0.5, 0.375]])  # (2/4 + 6/8) / 2, ...
+    assert l1.lines[1].get_xdata()[0] == pytest.approx(0.3), "the median choice of .1 and .5"
+    (sizes,) = [figure for figure in drawn if figure.axes[-1].get_title(loc="left").startswith("Seconds of a query")]
+    np.testing.assert_allclose(sizes.axes[0].lines[0].get_xydata(), [[1, 0.65], [8, 0.5]])
 
 
 def test_report_without_sweeps_has_neither(tmp_path):
