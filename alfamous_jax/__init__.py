@@ -9,7 +9,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, updates, utilities
+from alfamous_jax import acquisition, cycle, exported, imbalance, laplace, metrics, rounding, updates, utilities
 from alfamous_jax.networks import cross_validation, random_features
 from alfamous_jax.selection import (
     balance,
@@ -79,6 +79,7 @@ __all__ = [
     "mlp",
     "random_features",
     "resnet",
+    "rounding",
     "single_stage",
     "sngp",
     "stage_vae",

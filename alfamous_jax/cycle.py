@@ -144,6 +144,7 @@ def query(
     """
     contract.check_pool(state.available.shape[0])
     worth, probs = score(state, key, utility, axis_name)
+    worth = jnp.where(jnp.isfinite(state.variance), worth, jnp.nan)  # an infinite one has finite probabilities
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:

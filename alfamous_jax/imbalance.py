@@ -32,7 +32,8 @@ def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
       ratio: the last class over the first, in (0, 1].
 
     Returns:
-      target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has; a single class keeps all.
+      target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has. A single class
+      keeps all.
     """
     counts = jnp.asarray(counts)
     chex.assert_rank(counts, 1)

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core import collectives, convert
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import HIGHEST, dot
 
 MEAN_FIELD_FACTOR = jnp.pi / 8
+LARGEST_MISS = 0.1  # of precision times covariance from the identity, in what it makes of a vector
 ROWS = 1024  # of a pool in bfloat16 that are in float32 at a time
 
 
@@ -58,8 +59,9 @@ def fit(
       mean: trained last-layer weights [K, D].
       phi: features of the labelled rows, padded [L, D].
       mask: which rows of `phi` count [L].
-      ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So may a ridge below 1e-6 of
-        the largest eigenvalue of the precision, where float32 has no inverse; `cycle.recompute` does without one.
+      ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So does one for which float32
+        has no inverse, as it may not where the ridge is below 1e-6 of the largest eigenvalue of the precision;
+        `rounding.recompute` has the variances then.
       axis_name: inside `shard_map`, the mesh axis that the labelled rows are split over. The precisions of the
         devices are added up, D^2 numbers, in an order that may change the last digits.
 
@@ -75,11 +77,15 @@ def fit(
       >>> [round(x, 4) for x in jnp.diagonal(posterior.cov).tolist()]  # 1 / (1 + 1/4) where a row counts
       [0.8, 0.8, 1.0]
     """
-    mean, scaled, ridge = _weighed(mean, phi, mask, ridge)
+    mean, scaled, prior = _weighed(mean, phi, mask, ridge)
     eye = jnp.eye(scaled.shape[1], dtype=scaled.dtype)
-    precision = ridge * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
+    precision = prior * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
     factor = jax.scipy.linalg.cho_factor(precision, lower=True)
     cov = jax.scipy.linalg.cho_solve(factor, eye)
+    # A factorisation may also end with numbers that are no inverse; any vector but a few shows it.
+    probe = jnp.cos(jnp.arange(len(cov), dtype=cov.dtype))
+    missed = jnp.max(jnp.abs(dot(precision, dot(cov, probe)) - probe), initial=0.0)
+    cov = jnp.where(missed < LARGEST_MISS, cov, jnp.nan)
     if not isinstance(cov, jax.core.Tracer) and jnp.all(jnp.isfinite(precision)) and not jnp.all(jnp.isfinite(cov)):
         least = 1e-6 * np.linalg.norm(np.asarray(precision, float), 2)
         raise ValueError(f"ridge must be at least about {least:.2g} for these features in {cov.dtype}, got {ridge}")
@@ -108,18 +114,18 @@ def root(
       >>> [round(x, 4) for x in jnp.diagonal(upper.T @ upper).tolist()]  # 1 + 16/4 where a row counts
       [5.0, 5.0, 1.0]
     """
-    _, scaled, ridge = _weighed(mean, phi, mask, ridge)
+    _, scaled, prior = _weighed(mean, phi, mask, ridge)
     eye = jnp.eye(scaled.shape[1], dtype=scaled.dtype)
     if axis_name is not None:
         scaled = collectives.gather(jnp.linalg.qr(scaled, mode="r"), axis_name)
-    upper: jax.Array = jnp.linalg.qr(jnp.concatenate([jnp.sqrt(ridge) * eye, scaled]), mode="r")
+    upper: jax.Array = jnp.linalg.qr(jnp.concatenate([jnp.sqrt(prior) * eye, scaled]), mode="r")
     return upper
 
 
 def _weighed(
     mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: jax.Array | float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean [K, D], the rows [L, D] whose squares the precision adds up, and the ridge [], NaN where it is not above 0."""
+    """Mean [K, D], the rows [L, D] whose squares the precision adds up, and the ridge [], NaN if it is not above 0."""
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
     chex.assert_equal_shape_suffix([mean, phi], 1)

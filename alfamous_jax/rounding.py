@@ -69,7 +69,7 @@ def recompute(
       known: features of all labelled rows, padded [L, D].
       mask: which rows of `known` count [L].
       ridge: prior precision, > 0; another one gives NaN.
-      axis_name: inside `shard_map`, the mesh axis that the rows of the pool and the labelled ones are split over, static.
+      axis_name: inside `shard_map`, the mesh axis that the rows of the pool and of `known` are split over, static.
 
     Returns:
       the state; its mean, masks and counts are those it had. `networks.map_head.fit` gives a new mean.

@@ -155,11 +155,10 @@ def select_one(
       axis_name: see `_greedy.best`.
 
     Returns:
-      index [], int32; -1 if there is no row to pick, or lam or the demand is no weight (`select_greedy`). Ties go to the
-      lowest index.
+      index [], int32; -1 if there is no row to pick, or no weight (`select_greedy`). Ties go to the lowest index.
 
     Raises:
-      ValueError: outside a trace, a negative lam.
+      ValueError: a pool without rows; outside a trace, a negative lam.
 
     Examples:
       >>> from alfamous_jax import balance
@@ -169,6 +168,7 @@ def select_one(
       >>> balance.select_one(utility, probs, demand, 1.0, jnp.ones(2, bool)).item()
       1
     """
+    check_pool(utility.shape[0])
     refuse_negative_lam(lam)
     scores = marginal(utility, probs, demand, lam)
     return _greedy.best(scores, available & jnp.isfinite(scores) & can_weigh(lam, demand), axis_name)

@@ -30,6 +30,7 @@ LIBRARY = {
     "_factored": "core laplace updates",
     "cycle": "core acquisition laplace updates utilities selection _answers _factored",
     "exported": "core laplace utilities cycle",
+    "rounding": "core laplace updates cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench"
