@@ -60,7 +60,7 @@ def problem_of(
 
 
 def nothing(problem: Problem) -> jax.Array:
-    """Weights of 0 [K, R] that are no constant: on a CPU jaxlib 0.10.2 may answer a product with one by garbage."""
+    """Weights of 0 [K, R] that are no number spread over a matrix: jaxlib 0.10.2 makes garbage of it (docs/upstream)."""
     return jnp.zeros((len(problem.offset), 1)) + 0.0 * problem.rows[0]
 
 
