@@ -5,13 +5,14 @@ import pathlib
 import re
 import subprocess
 import sys
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from experiments.bench import __main__ as bench
-from experiments.bench import compare, jobs, network, roofline
+from experiments.bench import compare, drift, jobs, network, roofline
 from experiments.bench.roofline import Limits, Work
 
 pytestmark = pytest.mark.slow
@@ -189,3 +190,25 @@ def test_the_loop_in_pytorch_starts_beside_python_s_own_modules():
     script = ROOT / "experiments" / "bench" / "others" / "training.py"
     done = subprocess.run([sys.executable, str(script), "torch", "mlp"], capture_output=True, text=True)
     assert done.stderr.strip().endswith("No module named 'torch'") or float(done.stdout) > 0
+
+
+def test_drift_of_float32(capsys):
+    """Small and of the size of the error at a low condition, 1 or more where the covariance is lost."""
+    (ordinary,) = drift.measure(1.0, [50], 8)
+    lost = drift.measure(1e5, [20, 50], 8)
+    assert ordinary["error"] < 1e-5 and ordinary["drift"] < 1e-5 and ordinary["definite"]
+    assert [row["labels"] for row in lost] == [20, 50]
+    assert all(row["drift"] > 0.3 and row["error"] > 0.3 and row["recomputed"] < 1e-2 for row in lost)
+    with mock.patch("sys.argv", ["drift", "--scales=1", "--labels=5", "--features=8"]):
+        drift.main()
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].count("|") == table[1].count("|") == table[2].count("|") and table[2].startswith(
+        "| 1 | 5 | 2e+00 |"
+    )
+
+
+@pytest.mark.parametrize("argument", ["--scales=0", "--scales=a", "--labels=5,5", "--labels=0", "--features=7"])
+def test_drift_refuses(argument, capsys):
+    with mock.patch("sys.argv", ["drift", argument]), pytest.raises(SystemExit):
+        drift.main()
+    assert "expected" in capsys.readouterr().err
