@@ -301,7 +301,8 @@ def acquire(
       budget: b, static.
       minibatch: rows per query, static; divides `budget`.
       update: whether labels move the posterior before the next query, static.
-      axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is.
+      axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is,
+        and the end one for each label.
 
     Returns:
       the state after the last label and what was picked.

@@ -103,7 +103,7 @@ def root(
       mean, phi, mask, ridge, axis_name: see `fit`. Every device then sends D^2 numbers to all others.
 
     Returns:
-      upper triangle [D, D]. The variance of a row is |R^-T phi|^2.
+      upper triangle [D, D] with a positive diagonal. The variance of a row is |R^-T phi|^2.
 
     Raises:
       ValueError: outside a trace, a ridge that is not above 0.
@@ -119,7 +119,7 @@ def root(
     if axis_name is not None:
         scaled = collectives.gather(jnp.linalg.qr(scaled, mode="r"), axis_name)
     upper: jax.Array = jnp.linalg.qr(jnp.concatenate([jnp.sqrt(prior) * eye, scaled]), mode="r")
-    return upper
+    return upper * jnp.sign(jnp.diagonal(upper))[:, None]
 
 
 def _weighed(
@@ -203,7 +203,7 @@ def pool_dot(phi: jax.Array, columns: jax.Array) -> jax.Array:
         rest = rest - parts[-1]
     together = jnp.concatenate(parts, axis=1).astype(jnp.bfloat16)
     products = jnp.dot(phi, together, precision=HIGHEST, preferred_element_type=jnp.float32)
-    return jnp.sum(products.reshape(len(phi), 3, -1), axis=1)
+    return jnp.sum(products.reshape(phi.shape[0], 3, columns.shape[1]), axis=1)
 
 
 def _variance(cov: jax.Array, row: jax.Array) -> jax.Array:

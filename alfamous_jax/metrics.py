@@ -97,10 +97,10 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
     counts = jnp.asarray(counts, jnp.result_type(float))
     even = jnp.max(counts) <= jnp.min(counts)
     if normalize == "sum":
-        return jnp.where(even, jnp.inf, jnp.sum(counts) / jnp.where(even, 1.0, jnp.std(counts)))
+        return jnp.where(even, jnp.inf, jnp.sum(counts) / jnp.where(even, 1.0, laplace.deviation(jnp.var(counts))))
     if normalize == "minmax":
         spread = jnp.max(counts) - jnp.min(counts)
-        return jnp.where(even, jnp.inf, spread / jnp.where(even, 1.0, jnp.std(counts, ddof=1)))
+        return jnp.where(even, jnp.inf, spread / jnp.where(even, 1.0, laplace.deviation(jnp.var(counts, ddof=1))))
     raise ValueError(f"normalize must be 'sum' or 'minmax', got {normalize!r}")
 
 

@@ -77,7 +77,8 @@ def measure(scale: float, counts: list[int], width: int, seed: int = 0) -> list[
         known, last = phi[rows[:count]], rows[max(before, count - 100) : count]
         anew = rounding.recompute(state, phi, known, np.ones(count, bool))
         cov = _exact(known.astype(float), weights)
-        there = _exact(known.astype(float), np.asarray(laplace.curvature(dot(known, state.posterior.mean.T)), float))
+        curvatures = laplace.curvature(dot(jnp.asarray(known), state.posterior.mean.T))
+        there = _exact(known.astype(float), np.asarray(curvatures, float))
         found.append({
             "scale": scale, "labels": count, "condition": float(np.linalg.cond(cov)),
             "error": _error(state.variance, cov, wide),
