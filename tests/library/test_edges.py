@@ -107,3 +107,10 @@ def test_an_infinite_variance_is_no_utility():
     )
     indices, info = cycle.query(state, KEY)
     assert indices[0] == 1 and info.num_invalid == 1
+
+
+@pytest.mark.parametrize(("budget", "minibatch"), [(0, 1), (1, 0), (-1, 1), (3, 2), (0, 0)])
+def test_budgets_that_are_none(budget, minibatch):
+    state = cycle.init(Posterior(jnp.zeros((2, 1)), jnp.eye(1)), jnp.ones((3, 1)), jnp.ones(3, bool), jnp.ones(2, int))
+    with pytest.raises(ValueError, match=f"multiple of minibatch, got {budget} and {minibatch}"):
+        cycle.acquire(KEY, state, jnp.ones((3, 1)), jnp.zeros(3, int), budget=budget, minibatch=minibatch)
