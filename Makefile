@@ -6,6 +6,7 @@ MODE ?=
 WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
+FLOOR ?= 92
 suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Most of the suite's time is compilation, of which code that may be slow takes half. The selectors are tested as users
 # compile them, since what a search for a batch finds depends on the last digits.
@@ -23,7 +24,7 @@ NEWEST := $(shell for python in python3.14 python3.13 python3.12 \
 	do if $$python -c '' 2>/dev/null; then echo $$python; break; fi; done)
 endif
 
-.PHONY: letter lint format types docs fast test test-oldest test-newest bench clean
+.PHONY: letter lint format types docs fast test coverage test-oldest test-newest bench clean
 
 # AL-FaMoUS and its baselines on LETTER; MODE=smoke is a minute, MODE=paper the whole column.
 # Run again after an interruption, it goes on where it stopped.
@@ -51,6 +52,13 @@ fast: $(VENV)/.test
 
 test: $(VENV)/.test
 	$(call some_or_all,$(VENV))
+
+# Lines of the core that the fast tests reach; fewer than the floor, in percent, is an error.
+coverage: $(VENV)/.dev
+	$(call quickly,$(VENV)) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m coverage run --source=alfamous_jax \
+		-m pytest -m "not slow" tests/library
+	$(BIN)/python -m coverage report --fail-under=$(FLOOR) \
+		--omit='*/networks/*,*/autoencoders/*,*/datasets/*'
 
 # The suite on the lowest versions that pyproject.toml allows.
 test-oldest: $(VENV)-oldest/.test

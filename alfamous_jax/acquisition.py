@@ -66,7 +66,8 @@ def entropy(probs: jax.Array) -> jax.Array:
       >>> [round(x, 3) for x in acquisition.entropy(jnp.array([[0.5, 0.5], [1.0, 0.0]])).tolist()]  # log 2 and 0
       [0.693, 0.0]
     """
-    return jnp.sum(entr(probs), axis=-1)
+    # An impossible class has no share in the gradient either: that of p log p is infinite at 0.
+    return jnp.sum(entr(jnp.where(probs == 0, 1.0, probs)), axis=-1)
 
 
 def jensen_shannon(probs: jax.Array, axis: int) -> jax.Array:
@@ -136,7 +137,7 @@ def bald_gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
     logits, variance = convert.in_common(logits, variance)
-    if logits.shape[-1] == 1:
+    if logits.shape[-1] == 1 or 0 in variance.shape[:1]:
         return jnp.zeros_like(variance)
     return _bald.gaussian(logits, variance)
 
@@ -163,6 +164,7 @@ def bald_sampled(key: jax.Array, logits: jax.Array, variance: jax.Array, num_sam
       1
     """
     chex.assert_equal_shape_prefix([logits, variance], 1)
+    logits, variance = convert.in_common(logits, variance)
     deviation = laplace.deviation(variance)[:, None]
 
     def add_draw(sums: tuple[jax.Array, jax.Array], z: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:

@@ -58,6 +58,7 @@ class CycleInfo(NamedTuple):
     utility: jax.Array  # [b]
     num_selected: jax.Array  # []
     num_invalid: jax.Array  # []
+    drift: jax.Array  # [], of the variances of the rows labelled, see `updates.drift`; past .1 `rounding` mends it
 
 
 @convert.door
@@ -123,7 +124,8 @@ def query(
       state: the pool as it is known now.
       key: for `random` and for functions that draw; the same key for all queries of a cycle means the same draws.
       utility: a name in `utilities.UTILITIES` or a function (logits [N, K], variance [N], key) -> [N].
-      lam: weight of the class balance; 0 is pure utility.
+      lam: weight of the class balance; 0 is pure utility. One that is negative or not finite picks nothing, and every
+        available row counts as invalid.
       num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
       axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. A function for `utility` sees
         the rows of its device.
@@ -142,11 +144,12 @@ def query(
     """
     contract.check_pool(state.available.shape[0])
     worth, probs = score(state, key, utility, axis_name)
+    worth = jnp.where(jnp.isfinite(state.variance), worth, jnp.nan)  # an infinite one has finite probabilities
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:
         indices = balance.select_one(worth, probs, demand, lam, state.available, axis_name=axis_name)[None]
-        valid = jnp.isfinite(balance.marginal(worth, probs, demand, lam))
+        valid = jnp.isfinite(balance.marginal(worth, probs, demand, lam)) & contract.can_weigh(lam, demand)
         num_invalid = collectives.psum(jnp.sum(state.available & ~valid), axis_name)
     else:
         select = partial(balance_lp.select_batch, budget=num, axis_name=axis_name)
@@ -173,7 +176,7 @@ def update(
       axis_name: see `query`; indices and labels are the same on every device.
 
     Returns:
-      the state for the next query.
+      the state for the next query. `rounding.drift` says whether float32 still holds its covariance.
 
     Raises:
       ValueError: indices and labels that differ in length, labels that are not whole numbers.
@@ -298,7 +301,8 @@ def acquire(
       budget: b, static.
       minibatch: rows per query, static; divides `budget`.
       update: whether labels move the posterior before the next query, static.
-      axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is.
+      axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is,
+        and the end one for each label.
 
     Returns:
       the state after the last label and what was picked.
@@ -331,10 +335,14 @@ def acquire(
             factors, gains = jax.lax.scan(lambda f, row: _factored.absorb(base, f, *row), factors, given)
             logits, variance = updates.refresh(logits, variance, phi, gains)
         changed = _answers.take_down(state.available, state.counts, indices, answers, axis_name)
-        return (PoolState(UNUSED, logits, variance, *changed), factors), (indices, answers, info)
+        return (PoolState(UNUSED, logits, variance, *changed), factors), (indices, answers, info, rows)
 
     start = state._replace(posterior=UNUSED), _factored.start(state.posterior, budget)
-    (state, factors), (indices, answers, info) = jax.lax.scan(step, start, jnp.arange(budget).reshape(-1, minibatch))
+    (state, factors), taken = jax.lax.scan(step, start, jnp.arange(budget).reshape(-1, minibatch))
+    indices, answers, info, rows = taken
     picks = indices.ravel(), answers.ravel(), info.utility.ravel()
     state = state._replace(posterior=_factored.multiply_out(base, factors))
-    return state, CycleInfo(*picks, jnp.sum(info.num_selected), jnp.max(info.num_invalid))
+    kept = collectives.take(state.variance, picks[0], axis_name)
+    rows = rows.reshape(budget, -1)  # of zeros where nothing was learnt
+    drift = updates.drift(state.posterior, rows, jnp.where(jnp.any(rows != 0, axis=1), kept, 0.0))
+    return state, CycleInfo(*picks, jnp.sum(info.num_selected), jnp.max(info.num_invalid), drift)

@@ -28,15 +28,16 @@ def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
     """Class sizes that fall exponentially from the first class to the last, which keeps a fraction (CBAL).
 
     Args:
-      counts: rows of each class [K], integers, K >= 2.
+      counts: rows of each class [K], integers.
       ratio: the last class over the first, in (0, 1].
 
     Returns:
-      target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has.
+      target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has. A single class
+      keeps all.
     """
     counts = jnp.asarray(counts)
     chex.assert_rank(counts, 1)
-    steps = jnp.arange(counts.shape[0]) / (counts.shape[0] - 1)
+    steps = jnp.arange(counts.shape[0]) / max(counts.shape[0] - 1, 1)
     target = jnp.floor(jnp.max(counts) * ratio**steps + 1e-3).astype(counts.dtype)
     return jnp.minimum(target, counts)
 
@@ -97,7 +98,7 @@ def class_weights(counts: jax.Array, beta: float | None = None) -> jax.Array:
     if beta is None:
         return jnp.where(known, jnp.sum(counts) / (counts.shape[0] * jnp.where(known, counts, 1.0)), 0.0)
     weights = jnp.where(known, (1.0 - beta) / jnp.where(known, 1.0 - beta**counts, 1.0), 0.0)
-    return weights * counts.shape[0] / jnp.sum(weights)
+    return weights * counts.shape[0] / jnp.where(jnp.any(known), jnp.sum(weights), 1.0)
 
 
 def prior_threshold(probs: jax.Array, counts: jax.Array) -> jax.Array:

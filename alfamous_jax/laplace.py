@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core import collectives, convert
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import HIGHEST, dot
 
 MEAN_FIELD_FACTOR = jnp.pi / 8
+LARGEST_MISS = 0.1  # of precision times covariance from the identity, in what it makes of a vector
 ROWS = 1024  # of a pool in bfloat16 that are in float32 at a time
 
 
@@ -58,8 +59,9 @@ def fit(
       mean: trained last-layer weights [K, D].
       phi: features of the labelled rows, padded [L, D].
       mask: which rows of `phi` count [L].
-      ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So may a ridge below 1e-6 of
-        the largest eigenvalue of the precision, where float32 has no inverse.
+      ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So does one for which float32
+        has no inverse, as it may not where the ridge is below 1e-6 of the largest eigenvalue of the precision;
+        `rounding.recompute` has the variances then.
       axis_name: inside `shard_map`, the mesh axis that the labelled rows are split over. The precisions of the
         devices are added up, D^2 numbers, in an order that may change the last digits.
 
@@ -67,7 +69,7 @@ def fit(
       the posterior, on every device. No labels enter: the mean is taken as it was trained.
 
     Raises:
-      ValueError: outside a trace, a ridge that is not above 0.
+      ValueError: outside a trace, a ridge that is not above 0 or too small for the dtype.
 
     Examples:
       >>> from alfamous_jax import laplace
@@ -75,6 +77,55 @@ def fit(
       >>> [round(x, 4) for x in jnp.diagonal(posterior.cov).tolist()]  # 1 / (1 + 1/4) where a row counts
       [0.8, 0.8, 1.0]
     """
+    mean, scaled, prior = _weighed(mean, phi, mask, ridge)
+    eye = jnp.eye(scaled.shape[1], dtype=scaled.dtype)
+    precision = prior * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
+    factor = jax.scipy.linalg.cho_factor(precision, lower=True)
+    cov = jax.scipy.linalg.cho_solve(factor, eye)
+    # A factorisation may also end with numbers that are no inverse; any vector but a few shows it.
+    probe = jnp.cos(jnp.arange(len(cov), dtype=cov.dtype))
+    missed = jnp.max(jnp.abs(dot(precision, dot(cov, probe)) - probe), initial=0.0)
+    cov = jnp.where(missed < LARGEST_MISS, cov, jnp.nan)
+    if not isinstance(cov, jax.core.Tracer) and jnp.all(jnp.isfinite(precision)) and not jnp.all(jnp.isfinite(cov)):
+        least = 1e-6 * np.linalg.norm(np.asarray(precision, float), 2)
+        raise ValueError(f"ridge must be at least about {least:.2g} for these features in {cov.dtype}, got {ridge}")
+    return Posterior(mean, cov)
+
+
+def root(
+    mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: jax.Array | float = 1.0, axis_name: str | None = None
+) -> jax.Array:
+    """The precision that `fit` inverts as a triangle R with R'R = precision, which is never formed: by QR of its rows.
+
+    Its condition is the root of the precision's, so that float32 holds it up to about 1e12 where `fit` ends at 1e7.
+
+    Args:
+      mean, phi, mask, ridge, axis_name: see `fit`. Every device then sends D^2 numbers to all others.
+
+    Returns:
+      upper triangle [D, D] with a positive diagonal. The variance of a row is |R^-T phi|^2.
+
+    Raises:
+      ValueError: outside a trace, a ridge that is not above 0.
+
+    Examples:
+      >>> from alfamous_jax import laplace
+      >>> upper = laplace.root(jnp.zeros((2, 3)), 4 * jnp.eye(3), jnp.array([True, True, False]))
+      >>> [round(x, 4) for x in jnp.diagonal(upper.T @ upper).tolist()]  # 1 + 16/4 where a row counts
+      [5.0, 5.0, 1.0]
+    """
+    _, scaled, prior = _weighed(mean, phi, mask, ridge)
+    eye = jnp.eye(scaled.shape[1], dtype=scaled.dtype)
+    if axis_name is not None:
+        scaled = collectives.gather(jnp.linalg.qr(scaled, mode="r"), axis_name)
+    upper: jax.Array = jnp.linalg.qr(jnp.concatenate([jnp.sqrt(prior) * eye, scaled]), mode="r")
+    return upper * jnp.sign(jnp.diagonal(upper))[:, None]
+
+
+def _weighed(
+    mean: jax.Array, phi: jax.Array, mask: jax.Array, ridge: jax.Array | float
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean [K, D], the rows [L, D] whose squares the precision adds up, and the ridge [], NaN if it is not above 0."""
     chex.assert_rank([mean, phi, mask], [2, 2, 1])
     chex.assert_equal_shape_prefix([phi, mask], 1)
     chex.assert_equal_shape_suffix([mean, phi], 1)
@@ -84,11 +135,7 @@ def fit(
     ridge = jnp.where(jnp.asarray(ridge, phi.dtype) > 0, ridge, jnp.nan).astype(phi.dtype)
     logits = jnp.dot(phi, mean.T, precision=HIGHEST)
     weight = jnp.where(mask, curvature(logits), 0.0)
-    scaled = jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None]
-    eye = jnp.eye(phi.shape[1], dtype=phi.dtype)
-    precision = ridge * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
-    factor = jax.scipy.linalg.cho_factor(precision, lower=True)
-    return Posterior(mean, jax.scipy.linalg.cho_solve(factor, eye))
+    return mean, jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None], ridge
 
 
 @convert.door
@@ -112,10 +159,13 @@ def predict(posterior: Posterior, phi: jax.Array) -> tuple[jax.Array, jax.Array]
       >>> [round(x, 4) for x in variance.tolist()]
       [0.8, 1.6]
     """
+    phi = jnp.asarray(phi)
     chex.assert_rank(phi, 2)
     logits = pool_dot(phi, posterior.mean.T)
     if phi.dtype == posterior.cov.dtype:
         variance = jnp.sum(jnp.dot(phi, posterior.cov, precision=HIGHEST) * phi, axis=-1)
+    elif 0 in phi.shape[:1]:
+        variance = jnp.zeros(0, posterior.cov.dtype)
     else:
         variance = jax.lax.map(lambda row: _variance(posterior.cov, row), phi, batch_size=ROWS)
     return logits, jnp.maximum(variance, 0.0)
@@ -142,6 +192,7 @@ def pool_dot(phi: jax.Array, columns: jax.Array) -> jax.Array:
       >>> laplace.pool_dot(jnp.ones((2, 3), jnp.bfloat16), jnp.ones((3, 1))).tolist()
       [[3.0], [3.0]]
     """
+    phi = jnp.asarray(phi)
     if phi.dtype == columns.dtype:
         return jnp.dot(phi, columns, precision=HIGHEST)
     if (phi.dtype, columns.dtype) != (jnp.bfloat16, jnp.float32):
@@ -152,7 +203,7 @@ def pool_dot(phi: jax.Array, columns: jax.Array) -> jax.Array:
         rest = rest - parts[-1]
     together = jnp.concatenate(parts, axis=1).astype(jnp.bfloat16)
     products = jnp.dot(phi, together, precision=HIGHEST, preferred_element_type=jnp.float32)
-    return jnp.sum(products.reshape(len(phi), 3, -1), axis=1)
+    return jnp.sum(products.reshape(phi.shape[0], 3, columns.shape[1]), axis=1)
 
 
 def _variance(cov: jax.Array, row: jax.Array) -> jax.Array:
@@ -209,8 +260,8 @@ def deviation(variance: jax.Array) -> jax.Array:
       >>> laplace.deviation(jnp.array([4.0, 0.0, -1.0])).tolist(), jax.grad(laplace.deviation)(0.0).item()
       ([2.0, 0.0, 0.0], 0.0)
     """
-    some = variance > 0
-    return jnp.where(some, jnp.sqrt(jnp.where(some, variance, 1.0)), 0.0)
+    none = variance <= 0
+    return jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, variance)))
 
 
 def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> jax.Array:
@@ -222,7 +273,7 @@ def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> ja
       num_samples: S.
 
     Returns:
-      weights [S, K, D].
+      weights [S, K, D], of NaN where the covariance is not positive definite.
 
     Examples:
       >>> from alfamous_jax import laplace
@@ -230,6 +281,6 @@ def sample_weights(key: jax.Array, posterior: Posterior, num_samples: int) -> ja
       >>> laplace.sample_weights(jax.random.key(0), posterior, 10).shape
       (10, 2, 3)
     """
-    noise = jax.random.normal(key, (num_samples, *posterior.mean.shape), posterior.mean.dtype)
-    factor = jnp.linalg.cholesky(posterior.cov)
-    return posterior.mean + jnp.dot(noise, factor.T, precision=HIGHEST)
+    mean, cov = convert.in_common(*posterior)
+    noise = jax.random.normal(key, (num_samples, *mean.shape), mean.dtype)
+    return mean + jnp.dot(noise, jnp.linalg.cholesky(cov).T, precision=HIGHEST)

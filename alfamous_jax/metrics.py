@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import rel_entr
 
+from alfamous_jax import laplace
 from alfamous_jax.core import convert
 
 
@@ -94,12 +95,12 @@ def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
       7.35
     """
     counts = jnp.asarray(counts, jnp.result_type(float))
+    even = jnp.max(counts) <= jnp.min(counts)
     if normalize == "sum":
-        deviation = jnp.std(counts)
-        return jnp.where(deviation > 0, jnp.sum(counts) / jnp.where(deviation > 0, deviation, 1.0), jnp.inf)
+        return jnp.where(even, jnp.inf, jnp.sum(counts) / jnp.where(even, 1.0, laplace.deviation(jnp.var(counts))))
     if normalize == "minmax":
         spread = jnp.max(counts) - jnp.min(counts)
-        return jnp.where(spread > 0, spread / jnp.std(counts, ddof=1), jnp.inf)
+        return jnp.where(even, jnp.inf, spread / jnp.where(even, 1.0, laplace.deviation(jnp.var(counts, ddof=1))))
     raise ValueError(f"normalize must be 'sum' or 'minmax', got {normalize!r}")
 
 
@@ -141,7 +142,7 @@ def imbalance_ratio(counts: jax.Array) -> jax.Array:
       0.408
     """
     counts = jnp.asarray(counts, jnp.result_type(float))
-    return jnp.std(counts) / jnp.maximum(jnp.mean(counts), jnp.finfo(counts.dtype).tiny)
+    return laplace.deviation(jnp.var(counts)) / jnp.maximum(jnp.mean(counts), jnp.finfo(counts.dtype).tiny)
 
 
 def found_classes(counts: jax.Array) -> jax.Array:
@@ -180,17 +181,17 @@ def euclidean_diversity(features: jax.Array) -> jax.Array:
       features: [b, F].
 
     Returns:
-      distance [], over the b (b - 1) / 2 pairs; NaN for a batch of one row, which has none.
+      distance [], over the b (b - 1) / 2 pairs; NaN for a batch of one row or none, which has no pairs.
 
     Examples:
       >>> from alfamous_jax import metrics
       >>> metrics.euclidean_diversity(jnp.array([[0.0, 0.0], [3.0, 4.0]])).item()
       5.0
     """
+    features = convert.as_float(jnp.asarray(features))
     chex.assert_rank(features, 2)
-    features = convert.as_float(features)
     differences = features[:, None, :] - features[None, :, :]
-    distances = jnp.sqrt(jnp.sum(differences**2, axis=-1))
+    distances = laplace.deviation(jnp.sum(differences**2, axis=-1))
     num = features.shape[0]
     return jnp.sum(distances) / (num * (num - 1))
 
@@ -203,15 +204,18 @@ def kl_diversity(features: jax.Array) -> jax.Array:
         features by the pool's minimum first.
 
     Returns:
-      mean KL(row || average) [] in nats, 0 to log b; NaN where a feature is negative, as such a row is no distribution.
+      mean KL(row || average) [] in nats, 0 to log b; NaN where a feature is negative, as such a row is no distribution,
+      and for a batch without rows or columns.
 
     Examples:
       >>> from alfamous_jax import metrics
       >>> round(metrics.kl_diversity(jnp.array([[1.0, 0.0], [0.0, 5.0]])).item(), 4)  # log 2: nothing in common
       0.6931
     """
+    features = convert.as_float(jnp.asarray(features))
     chex.assert_rank(features, 2)
-    features = convert.as_float(features)
+    if 0 in features.shape:
+        return jnp.full((), jnp.nan, features.dtype)
     total = jnp.sum(features, axis=-1, keepdims=True)
     shares = jnp.where(total > 0, features / jnp.where(total > 0, total, 1.0), 1.0 / features.shape[1])
     divergence = jnp.mean(jnp.sum(rel_entr(shares, jnp.mean(shares, axis=0)), axis=-1))
@@ -237,5 +241,6 @@ def g_al(accuracy: jax.Array, full: jax.Array) -> jax.Array:
 
 
 def _classes(labels: jax.Array, predictions: jax.Array) -> tuple[jax.Array, jax.Array]:
+    labels, predictions = convert.as_labels(labels), convert.as_labels(predictions, "predictions")
     chex.assert_equal_shape([labels, predictions])
-    return convert.as_labels(labels), convert.as_labels(predictions, "predictions")
+    return labels, predictions

@@ -54,6 +54,11 @@ def refuse_negative_lam(lam: jax.Array | float) -> None:
         raise ValueError(f"lam must be at least 0, got {lam}")
 
 
+def can_weigh(lam: jax.Array | float, demand: jax.Array) -> jax.Array:
+    """Whether rows can be weighed at all []: a lam of at least 0, and it and the demand finite."""
+    return (jnp.asarray(lam) >= 0) & jnp.isfinite(lam + jnp.sum(demand))
+
+
 def check_pool(num_rows: int) -> None:
     """Refuses a pool that never had a row; one whose rows are all taken is fine."""
     if isinstance(num_rows, int) and num_rows == 0:

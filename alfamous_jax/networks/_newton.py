@@ -61,7 +61,7 @@ def problem_of(
 
 
 def nothing(problem: Problem) -> jax.Array:
-    """Weights of 0 [K, R] that are no constant: on a CPU jaxlib 0.10.2 may answer a product with one by garbage."""
+    """Weights of 0 [K, R] that are no single number spread: jaxlib 0.10.2 makes garbage of that (docs/upstream)."""
     return jnp.zeros((len(problem.offset), 1)) + 0.0 * problem.rows[0]
 
 

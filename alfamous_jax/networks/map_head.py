@@ -11,6 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, nothing, problem_of
 
@@ -110,6 +111,7 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
       the rows in min(M, D) coordinates. Weights in them have the norm and the logits of weights in the span of the
       rows, where every minimiser lies.
     """
+    features = convert.as_float(features)
     num_rows, width = features.shape
     rows = jnp.where(mask[:, None], features, 0.0)
     if num_rows < width:

@@ -22,20 +22,19 @@ class Space(NamedTuple):
     squares: jax.Array  # [N], squared distance to the mean, not finite where the row is not
 
 
-def space_of(features: jax.Array, axis_name: str | None = None, counted: jax.Array | None = None) -> Space:
+def space_of(features: jax.Array, counted: jax.Array, axis_name: str | None = None) -> Space:
     """What distances between rows need.
 
     Args:
       features: [N, H]; what is no float, or of half precision, is taken in float32.
+      counted: rows whose mean to take [N]; those whose squares are not finite never count.
       axis_name: see above.
-      counted: rows whose mean to take [N], all if None; those that are not finite never count.
 
     Returns:
       the space.
     """
     features = convert.as_float(features)
-    finite = jnp.isfinite(dot(features, jnp.ones(features.shape[1], features.dtype)))
-    counted = finite if counted is None else finite & counted
+    counted = counted & jnp.isfinite(jnp.sum(features**2, axis=-1))
     total = dot(counted.astype(features.dtype), features)
     # Zero times NaN is NaN; masking all rows at once would copy the features on a CPU.
     total = jax.lax.cond(jnp.all(jnp.isfinite(total)), lambda: total, lambda: _sum_of(features, counted))

@@ -16,7 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core import convert
-from alfamous_jax.core.contract import Selection, check_budget, check_shapes, refuse_negative, refuse_negative_lam
+from alfamous_jax.core.contract import (
+    Selection,
+    can_weigh,
+    check_budget,
+    check_pool,
+    check_shapes,
+    refuse_negative,
+    refuse_negative_lam,
+)
 from alfamous_jax.selection import _greedy
 
 
@@ -142,12 +150,15 @@ def select_one(
       utility: [N].
       probs: class probabilities [N, K].
       demand: [K].
-      lam: [].
+      lam: [], >= 0.
       available: [N]; rows with a NaN or an infinity are passed over as well.
       axis_name: see `_greedy.best`.
 
     Returns:
-      index [], int32; -1 if there is no row to pick. Ties go to the lowest index.
+      index [], int32; -1 if there is no row to pick, or no weight (`select_greedy`). Ties go to the lowest index.
+
+    Raises:
+      ValueError: a pool without rows; outside a trace, a negative lam.
 
     Examples:
       >>> from alfamous_jax import balance
@@ -157,8 +168,10 @@ def select_one(
       >>> balance.select_one(utility, probs, demand, 1.0, jnp.ones(2, bool)).item()
       1
     """
+    check_pool(utility.shape[0])
+    refuse_negative_lam(lam)
     scores = marginal(utility, probs, demand, lam)
-    return _greedy.best(scores, available & jnp.isfinite(scores), axis_name)
+    return _greedy.best(scores, available & jnp.isfinite(scores) & can_weigh(lam, demand), axis_name)
 
 
 @convert.door
@@ -191,7 +204,7 @@ def select_greedy(
 
     Raises:
       ValueError: budget below 1; outside a trace also a negative lam or probability. Inside one, rows with
-        a negative probability only count as invalid.
+        a negative probability count as invalid; all rows do where lam is negative, or it or the demand not finite.
 
     Examples:
       >>> from alfamous_jax import balance
@@ -218,8 +231,8 @@ def _select_pseudo_label(
     size = utility.shape[0]
     utility, demand, lam = convert.in_common(utility, demand, lam)
     predicted = convert.as_labels(predicted, "predicted")
-    finite = jnp.isfinite(utility) & jnp.isfinite(lam + jnp.sum(demand))
-    valid = available & finite & (predicted >= 0) & (predicted < num_classes)
+    usable = jnp.isfinite(utility) & can_weigh(lam, demand)
+    valid = available & usable & (predicted >= 0) & (predicted < num_classes)
     key = jnp.where(valid, predicted, num_classes)
     key, _, rows = jax.lax.sort((key, -utility, jnp.arange(size)), num_keys=2, is_stable=True)
     place = jnp.arange(size) - jnp.searchsorted(key, key)  # how many of its class come before a row
@@ -281,6 +294,7 @@ def select_pseudo_label(
     chex.assert_rank([utility, predicted, demand, available], 1)
     chex.assert_equal_shape([utility, predicted, available])
     check_budget(budget)
+    check_pool(utility.shape[0])
     refuse_negative_lam(lam)
     num_classes = demand.shape[0]
     selection: Selection = _select_pseudo_label(utility, predicted, demand, lam, available, budget, num_classes)
@@ -297,7 +311,7 @@ def _select_greedy(
     budget: int,
 ) -> Selection:
     utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
-    valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0)
+    valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0) & can_weigh(lam, demand)
     _, indices = _greedy.lazy_greedy(
         demand,
         score=lambda residual, rows: marginal(*rows, residual, lam),

@@ -62,6 +62,7 @@ def select(
       ValueError: budget or num_configurations below 1.
     """
     chex.assert_rank(prob_samples, 3)
+    contract.check_pool(prob_samples.shape[1])
     contract.check_shapes(prob_samples[0, :, 0], prob_samples[0], prob_samples[0, 0], available, budget)
     if num_configurations < 1:
         raise ValueError(f"num_configurations must be at least 1, got {num_configurations}")

@@ -50,7 +50,8 @@ def select(
 
     Returns:
       the selection in the order picked, ties to the lowest index; its objective NaN, its bound -inf. With nothing
-      labelled the first pick is the row farthest from the mean.
+      labelled the first pick is the row farthest from the mean of the
+      available rows.
 
     Raises:
       ValueError: another order, or "ranked" without a utility; budget below 1.
@@ -58,9 +59,10 @@ def select(
     if order not in ORDERS or (order == "ranked") != (utility is not None):
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, with a utility for 'ranked' alone, got {order!r}")
     contract.check_budget(budget)
+    contract.check_pool(available.shape[0])
     chex.assert_rank([features, labels, labelled, available], [2, 1, 1, 1])
     chex.assert_equal_shape_prefix([features, labels, labelled, available], 1)
-    labels, space = convert.as_labels(labels), _space.space_of(features)
+    labels, space = convert.as_labels(labels), _space.space_of(features, available | labelled)
     features = space.features
     finite = jnp.isfinite(space.squares)
     valid = available & finite & (True if utility is None else jnp.isfinite(utility))

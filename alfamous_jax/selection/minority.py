@@ -80,7 +80,8 @@ def select(
         )
     contract.check_shapes(features[:, 0], probs, counts, available, budget)
     chex.assert_equal_shape([labels, labelled, available])
-    labels, space = convert.as_labels(labels), _space.space_of(features)
+    counts = convert.as_counts(counts)
+    labels, space = convert.as_labels(labels), _space.space_of(features, available | labelled)
     features = space.features
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs), axis=-1)
     predicted, margin = jnp.argmax(probs, axis=-1), acquisition.margin(probs)

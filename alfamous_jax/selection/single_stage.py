@@ -65,6 +65,7 @@ def select(
         )
     if budget < 1 or not 0 < balance_from <= 1:
         raise ValueError(f"budget must be at least 1, balance_from in (0, 1]; got {budget} and {balance_from}")
+    contract.check_pool(available.shape[0])
     chex.assert_rank([features, source_probs, labels, available], [2, 2, 1, 1])
     chex.assert_equal_shape_prefix([features, source_probs, labels, available], 1)
     finite = jnp.all(jnp.isfinite(features), axis=1) & jnp.all(jnp.isfinite(source_probs), axis=1)
@@ -90,7 +91,7 @@ def select(
         return contract.without_objective(ranked, num_invalid, source_probs.dtype)
     chosen = jnp.zeros_like(available).at[jnp.where(ranked >= 0, ranked, len(features))].set(True, mode="drop")
     place = jnp.zeros(len(features)).at[jnp.where(order >= 0, order, len(features))].set(
-        jnp.arange(len(features), dtype=features.dtype), mode="drop"
+        jnp.arange(len(features), dtype=draws.dtype), mode="drop"
     )  # fmt: skip
     how = "centroid" if balancing == "centroid" else "core" if ranking == "core" else "ranked"
     balanced = centroids.select(

@@ -1,10 +1,16 @@
-"""What a run lacks of what was asked for: strategies, seeds, cycles; and which records have no class balance index."""
+"""What a run lacks of what was asked for: strategies, seeds, cycles; and which records have no score or diversity."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
+from experiments.report.checked import BATCHES
 from experiments.report.runs import Run
+
+WITHOUT = {
+    "ed_diversity": "a Euclidean diversity (one row has no distances)",
+    "kl_diversity": "a KL diversity (features below 0 are no distribution)",
+}
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -26,7 +32,7 @@ def missing(run: Run, names: Iterable[str]) -> list[str]:
 
 
 def gaps(run: Run, names: Iterable[str], seeds: Iterable[int], cycles: int) -> list[str]:
-    """What a run lacks of `names` x `seeds` x cycles 0 to `cycles`, one phrase for each gap; and the null CBIs."""
+    """What a run lacks of `names` x `seeds` x cycles 0 to `cycles`, one phrase for each gap; and the null scores."""
     wanted = list(dict.fromkeys([*names, *run.lanes]))
     absent = [name for name in wanted if name not in run.lanes]
     phrases: dict[str, list[str]] = {}
@@ -38,7 +44,21 @@ def gaps(run: Run, names: Iterable[str], seeds: Iterable[int], cycles: int) -> l
     for name, own in ((name, run.lanes[name]) for name in wanted if name in run.lanes):
         nulls = int((own.recorded & np.isnan(own.metrics["cbi"])).sum())
         lines += [f"{name}: {nulls} records without a CBI (degenerate counts), left out of its mean"] if nulls else []
-    return lines
+    return lines + [line for metric in BATCHES for line in _batches_without(run, metric)]
+
+
+def _batches_without(run: Run, metric: str) -> list[str]:
+    """How many batches have no number for a diversity, in one line for all strategies; a batch has one of them."""
+    nulls = {}
+    for name, own in run.lanes.items():
+        known = np.any([~np.isnan(own.metrics[other]) for other in BATCHES], axis=0)
+        nulls[name] = int((known & np.isnan(own.metrics[metric])).sum()), int(known.sum())
+    found = [name for name, (null, _) in nulls.items() if null]
+    if not found:
+        return []
+    whose = "all strategies" if len(found) == len(run.lanes) else ", ".join(found)
+    null, total = (sum(counts) for counts in zip(*(nulls[name] for name in found), strict=True))
+    return [f"{whose}: {null} of {total} batches without {WITHOUT[metric]}, left out of its mean"]
 
 
 def _lacking(run: Run, name: str, seeds: Iterable[int], cycles: int) -> dict[str, list[int]]:

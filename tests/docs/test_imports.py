@@ -39,6 +39,7 @@ LIBRARY = {
     "__main__": "core datasets session",
     "_pool_strategy": "cycle _head _strategies",
     "estimator": "laplace updates _head _pool_strategy",
+    "rounding": "core laplace updates cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
 ROOMS = "plan store published learning engines conformance report paper bench stopping"

@@ -118,6 +118,7 @@ def batches(pools):
     mean = pools["twins"].posterior.mean
     cases = {name: (mean, pools["twins"].phi, pool.available) for name, pool in pools.items()}
     yield from compare("fit", laplace.fit, (8,), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
+    yield from compare("root", laplace.root, (8,), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
 
 
 def traffic(pool):

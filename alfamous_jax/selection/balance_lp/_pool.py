@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import convert
+from alfamous_jax.core import contract, convert
 from alfamous_jax.core.collectives import first_row, gather, pmax, psum
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
@@ -34,11 +34,11 @@ def prepare(
 ) -> Pool:
     """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P.
 
-    Nothing can be chosen where lam or the demand is not finite.
+    Nothing can be chosen where lam is negative, or it or the demand not finite.
     """
     utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
     sums = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
-    finite = jnp.isfinite(utility + sums) & jnp.isfinite(lam + jnp.sum(demand))
+    finite = jnp.isfinite(utility + sums) & contract.can_weigh(lam, demand)
     valid = available & finite & (jnp.min(probs, axis=1) >= 0)
     utility = jnp.where(valid, utility, 0.0)
     count = jnp.maximum(psum(jnp.sum(valid), axis_name), 1)

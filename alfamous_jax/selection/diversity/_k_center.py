@@ -101,7 +101,8 @@ def k_center_balanced(
     Args:
       probs: class probabilities [N, K], non-negative.
       demand: [K], of `balance.class_demand`.
-      lam: [], in units of the features for each row short. The authors divide the norm by K.
+      lam: [], >= 0, in units of the features for each row short; all rows count as invalid where it is negative, or
+        it or the demand not finite. The authors divide the norm by K.
       features, labelled, available, budget, axis_name: see `k_center`.
 
     Returns:
@@ -136,12 +137,11 @@ def _cover(
     chex.assert_rank(features, 2)
     chex.assert_equal_shape([labelled, available])
     contract.check_shapes(features[:, 0], probs, demand, available, budget)
-    some = collectives.psum(jnp.sum(labelled), axis_name) > 0
-    space = _space.space_of(features, axis_name, available | some)
+    space = _space.space_of(features, available | labelled, axis_name)
     features = space.features
     probs, demand, lam = convert.in_common(probs, demand, lam)
     valid = available & jnp.isfinite(space.squares) & jnp.all(jnp.isfinite(probs) & (probs >= 0), axis=-1)
-    valid &= jnp.isfinite(lam + jnp.sum(demand))
+    valid &= contract.can_weigh(lam, demand)
 
     def score(carry: Carry) -> jax.Array:
         nearest, residual = carry

@@ -38,6 +38,7 @@ def diversify(utility: jax.Array, groups: jax.Array, available: jax.Array, *, bu
     """
     chex.assert_equal_shape([utility, groups, available])
     contract.check_budget(budget)
+    contract.check_pool(available.shape[0])
     usable = available & jnp.isfinite(utility)
     ranking = jnp.argsort(jnp.where(usable, -utility, jnp.inf), stable=True)
     ranked = groups[ranking]

@@ -74,5 +74,5 @@ def _posterior(setup: Setup, variables: Any, phi: jax.Array, known_rows: jax.Arr
         known_phi = collectives.take(phi, known_rows, setup.axis_name)
         ridge = variables["posterior"]["ridge"] if "posterior" in variables else setup.ridge
         return laplace.fit(mean, known_phi.astype(mean.dtype), is_known, ridge)
-    # zeros that are no constant: on a CPU jaxlib 0.10.2 makes sum((phi @ 0) * phi) NaN for one
+    # Zeros that are no number spread over a matrix, of which jaxlib 0.10.2 makes garbage: docs/upstream.
     return Posterior(mean, jnp.zeros((phi.shape[1],) * 2).at[0, 0].set(0.0 * mean[0, 0]))

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ import pytest
 from drawn import legend
 
 from experiments.bench import __main__ as bench
-from experiments.bench import children, compare, jobs, network, roofline
+from experiments.bench import children, compare, drift, jobs, network, roofline
 from experiments.bench.roofline import Limits, Work
 
 pytestmark = pytest.mark.slow
@@ -246,3 +247,25 @@ def test_children_end_with_the_one_that_wants_them():
     with pytest.raises(RuntimeError, match=r"the measurement of y failed \(ValueError: x\)"):
         children.outputs([fails, loops], "y")
     assert time.monotonic() - started < 30
+
+
+def test_drift_of_float32(capsys):
+    """Small and of the size of the error at a low condition, 1 or more where the covariance is lost."""
+    (ordinary,) = drift.measure(1.0, [50], 8)
+    lost = drift.measure(1e5, [20, 50], 8)
+    assert ordinary["error"] < 1e-5 and ordinary["drift"] < 1e-5 and ordinary["definite"]
+    assert [row["labels"] for row in lost] == [20, 50]
+    assert all(row["drift"] > 0.3 and row["error"] > 0.3 and row["recomputed"] < 1e-2 for row in lost)
+    with mock.patch("sys.argv", ["drift", "--scales=1", "--labels=5", "--features=8"]):
+        drift.main()
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].count("|") == table[1].count("|") == table[2].count("|") and table[2].startswith(
+        "| 1 | 5 | 2e+00 |"
+    )
+
+
+@pytest.mark.parametrize("argument", ["--scales=0", "--scales=a", "--labels=5,5", "--labels=0", "--features=7"])
+def test_drift_refuses(argument, capsys):
+    with mock.patch("sys.argv", ["drift", argument]), pytest.raises(SystemExit):
+        drift.main()
+    assert "expected" in capsys.readouterr().err

@@ -109,6 +109,21 @@ def test_report_of_bare_records(tmp_path):
     assert "classes.png" not in text and not (tmp_path / "classes.png").exists()
 
 
+def test_diversities_that_are_null_are_missing(tmp_path):
+    records = make_records()
+    for record in records:
+        spoilt = (record["strategy"], record["cycle"]) == ("us", 1) or record["strategy"] == "random"
+        record["kl_diversity"] = None if spoilt else record["kl_diversity"]
+    text = page.write_report(write_run(tmp_path, records)).read_text(encoding="utf-8")
+    # 2 seeds of random and 3 of us, with two batches each
+    assert "- random, us: 7 of 10 batches without a KL diversity (features below 0 are no distribution)" in text
+    assert "without a Euclidean" not in text
+    for record in records:
+        record["kl_diversity"] = None
+    text = page.write_report(write_run(tmp_path, records)).read_text(encoding="utf-8")
+    assert "- all strategies: 16 of 16 batches without a KL diversity" in text
+
+
 def test_command_line_prints_the_table(run, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert page.main([str(run)]) == 0
