@@ -127,8 +127,8 @@ def settle(args: argparse.Namespace) -> list[dict]:
     args.workdir.mkdir(parents=True, exist_ok=True)
     files.write_json(place, settings)
     path = args.workdir / "runs.jsonl"
-    if path.exists() and not (text := path.read_bytes()).endswith(b"\n"):
-        path.write_bytes(text[: text.rfind(b"\n") + 1])  # a run whose line was cut off is run again
+    if path.exists():
+        files.drop_half_line(path)  # that run is done again
     return files.read_json_lines(path)
 
 
