@@ -127,8 +127,7 @@ def settle(args: argparse.Namespace) -> list[dict]:
     args.workdir.mkdir(parents=True, exist_ok=True)
     files.write_json(place, settings)
     path = args.workdir / "runs.jsonl"
-    if path.exists():
-        files.drop_half_line(path)  # that run is done again
+    files.drop_half_line(path)  # that run is done again
     return files.read_json_lines(path)
 
 
