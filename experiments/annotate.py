@@ -21,6 +21,7 @@ import numpy as np
 from alfamous_jax import datasets, metrics
 from alfamous_jax.datasets import Dataset
 from alfamous_jax.session import Session
+from experiments import stopping
 from experiments.store import files
 
 KINDS = ("uniform", "confused", "lazy")
@@ -156,6 +157,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = settle(args)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
+    with stopping.in_order(f"stopped; the same command goes on with {args.workdir}"):
+        _run_what_is_missing(data, args, found)
+    print(f"\nMacro F1 at {args.labels} labels, {args.kind} noise, mean ± standard error (runs):\n\n{table(found)}")
+
+
+def _run_what_is_missing(data: Dataset, args: argparse.Namespace, found: list[dict]) -> None:
+    """Adds a record for every run that is not there yet, to the file and to those found."""
     done = {(one["strategy"], one["noise"], one["seed"]) for one in found}
     print(f"{len(data.x_train):,} rows of {data.num_classes} classes; {len(done)} runs are there.", flush=True)
     for seed, noise, strategy in itertools.product(range(args.seeds), args.noise, args.strategies):
@@ -163,7 +171,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found.append(run(data, args, strategy, noise, seed))
             files.append_json_line(args.workdir / "runs.jsonl", found[-1])
             print(json.dumps({**found[-1], "points": found[-1]["points"][-1]}), flush=True)
-    print(f"\nMacro F1 at {args.labels} labels, {args.kind} noise, mean ± standard error (runs):\n\n{table(found)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,9 +16,12 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from alfamous_jax import compile_cache
+from experiments import stopping
 from experiments.benchmark import FULL, full, page
 from experiments.benchmark.pools import KNOWN, STRATEGIES, Pool, config_of, pools_of
 from experiments.engines.choose import Settings
+from experiments.learning.check import check
+from experiments.learning.settle import settle
 from experiments.report import runs
 from experiments.run import run
 from experiments.store import files
@@ -36,23 +39,15 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", action="store_true", help="run nothing, write the page of what is there")
     options = parser.parse_args(args)
     folder = pathlib.Path(options.workdir)
-    try:
-        pools = _pools(options.pools)
-        if not options.page:
-            compile_cache.use()
-            strategies = options.strategies.split(",")
-            configs = {pool.name: config_of(pool, strategies, options.seeds, options.workers) for pool in pools}
-            for number, (name, config) in enumerate(configs.items(), start=1):
-                print(f"\n{name}, pool {number} of {len(configs)}", flush=True)
-                settings = Settings(compile_cache=compile_cache.default_folder())
-                run(config, folder / name, resume=options.resume, settings=settings)
-        path = _write(folder, [pool.name for pool in pools])
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"stopped; --resume goes on with {folder}", file=sys.stderr)
-        return 130
+    with stopping.in_order(f"stopped; --resume goes on with {folder}"):
+        try:
+            pools = _pools(options.pools)
+            if not options.page:
+                _run(options, folder, pools)
+            path = _write(folder, [pool.name for pool in pools])
+        except (ValueError, OSError, RuntimeError, MemoryError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
     print(path)
     return 0
 
@@ -70,6 +65,18 @@ def _pools(names: Sequence[str]) -> list[Pool]:
     if absent:
         print(f"Left out, as ALFAMOUS_DATA_DIR has no file of them: {', '.join(absent)}.")
     return found
+
+
+def _run(options: argparse.Namespace, folder: pathlib.Path, pools: Sequence[Pool]) -> None:
+    """Each pool in turn, in a folder of its own; all that can be refused is refused before the first of them."""
+    compile_cache.use()
+    strategies, settings = options.strategies.split(","), Settings(compile_cache=compile_cache.default_folder())
+    configs = {pool.name: config_of(pool, strategies, options.seeds, options.workers) for pool in pools}
+    for config in configs.values():
+        check(settle(config).config)
+    for number, (name, config) in enumerate(configs.items(), start=1):
+        print(f"\n{name}, pool {number} of {len(configs)}", flush=True)
+        run(config, folder / name, resume=options.resume, settings=settings)
 
 
 def _write(folder: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
