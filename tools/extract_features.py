@@ -41,18 +41,7 @@ def convert(source, target, network: str, batch: int = 64, device: str | None = 
     if target.resolve() == source.resolve() or not target.parent.is_dir():
         raise ValueError(f"{target}: the target must be another file than the source, in a folder that exists")
     arrays = extract(read(source), pretrained(network, device), batch)
-    temporary = target.with_name(
-        f"{target.name}.{secrets.token_hex(4)}.tmp"
-    )  # new, so that no planted link is followed
-    with temporary.open("xb") as file:
-        try:
-            np.savez(file, **arrays)  # compression would take long and save little on such numbers
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink()
-            raise
+    _write(target, arrays)
     return arrays
 
 
@@ -160,6 +149,20 @@ def main(args: Sequence[str] | None = None) -> int:
     for name, array in arrays.items():
         print(f"{name}: {array.dtype} {list(array.shape)}")
     return 0
+
+
+def _write(target: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+    """A file that is there whole or not at all; its temporary name is new, so that no planted link is followed."""
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+    with temporary.open("xb") as file:
+        try:
+            np.savez(file, **arrays)  # compression would take long and save little on such numbers
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink()
+            raise
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import pytest
 from experiments import stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
-BEGIN = "import gc, hashlib, sys, time; from experiments import stopping; stopping.GRACE_S = 2; stopping.begin()\n"
+# A job in the background of a shell is started deaf to Ctrl-C, and so are its children.
+BEGIN = "import gc, hashlib, signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+BEGIN += "from experiments import stopping; stopping.GRACE_S = 2; stopping.begin()\n"
 READY = "print('ready', flush=True)"
 TOLD = "with stopping.in_order('told'):\n "
 AT = {  # what a process is at when the signal comes
@@ -29,12 +31,13 @@ AT = {  # what a process is at when the signal comes
 }
 
 
+PIPES = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
 @pytest.mark.parametrize("number", stopping.CODES, ids=lambda number: number.name)
 @pytest.mark.parametrize("at", AT)
 def test_a_signal_is_one_line_and_its_exit_code(at, number):
-    child = subprocess.Popen(
-        [sys.executable, "-c", BEGIN + AT[at]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-c", BEGIN + AT[at]], **PIPES, text=True)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(number)
     started = time.monotonic()
@@ -47,7 +50,7 @@ def test_a_signal_is_one_line_and_its_exit_code(at, number):
 def test_who_does_not_want_to_wait_sends_it_again():
     code = f"{BEGIN}stopping.GRACE_S, stopping.AGAIN_S = 30, .1\n"
     code += f"{TOLD} try: {READY}; time.sleep(30)\n  finally: time.sleep(30)"
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", code], **PIPES)
     child.stdout.readline()
     for _ in range(2):
         child.send_signal(signal.SIGINT)
@@ -74,12 +77,14 @@ def test_children_do_not_hear_the_keyboard():
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="this system does not say what is caught")
 @pytest.mark.parametrize(
-    "door", ["run", "single_stage", "train_source", "report", "paper", "bench", "conformance", "scaling", "precision"]
+    "door",
+    ["run", "single_stage", "train_source", "report", "paper", "bench", "benchmark", "annotate", "conformance"]
+    + ["scaling", "precision"],
 )
 def test_every_command_takes_signals_before_its_imports(door):
     """As soon as the process catches SIGTERM at all, it ends by it in one line; JAX is far from loaded then."""
     command = [sys.executable, "-m", f"experiments.{door}", "--help"]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, **PIPES, text=True)
     status, term = pathlib.Path(f"/proc/{child.pid}/status"), 1 << (signal.SIGTERM - 1)
     while not int(status.read_text().split("SigCgt:")[1].split()[0], 16) & term:
         time.sleep(0.002)

@@ -98,7 +98,7 @@ def test_series_get_a_network_of_their_own(tmp_path, shape, how):
 def folder(tmp_path):
     """A folder of `.npy` files with one bad number."""
 
-    def save(bad):
+    def save(bad, **changes):
         x = RNG.normal(size=(40, 4)).astype(np.float32)
         x[17, 3] = bad
         (tmp_path / "pool").mkdir(exist_ok=True)
@@ -107,7 +107,8 @@ def folder(tmp_path):
             np.save(tmp_path / "pool" / f"y_{part}.npy", np.arange(len(rows)) % 2)
         how = {"dataset": str(tmp_path / "pool"), "num_classes": 2, "test_rows": 0, "backbone": "identity"}
         problem.load_dataset.cache_clear()
-        return FrozenConfigDict(tiny(**how, minority_share=0.0, initial=4, budget=2, kernel_scale=4.0, scaling="auto"))
+        how |= {"initial": 4, "budget": 2, "kernel_scale": 4.0, "scaling": "auto"} | changes
+        return FrozenConfigDict(tiny(**how, minority_share=0.0))
 
     return save
 
@@ -123,14 +124,17 @@ def test_a_bad_number_in_a_folder_is_named_before_anything_is_written(folder):
 @pytest.mark.parametrize("loss, num_invalid", [(np.nan, 0), (0.5, 1)], ids=["loss", "utility"])
 def test_a_bad_number_in_a_split_pool_is_named_when_it_is_met(folder, loss, num_invalid):
     """Nothing has read all of the rows before; a learning rate is blamed where there is no such number."""
-    config, picks = folder(np.nan), SimpleNamespace(num_invalid=num_invalid, num_selected=2)
-    (lane,) = lanes("us")
+    config, picks = folder(np.nan, parallel="pool"), SimpleNamespace(num_invalid=num_invalid, num_selected=2)
+    data = SimpleNamespace(inputs=np.zeros((1, 4)))
+    task = {"lanes": lanes("us"), "problem": SimpleNamespace(data=data)}
     with pytest.raises(ValueError, match=r"/pool/x_train.npy: it has 1 NaN or .*row 17, column 3, from 0"):
-        active._refuse_trouble(config, lane, 0, np.array([loss]), picks)
+        active._refuse_trouble(SimpleNamespace(config=config, **task), 0, 0, "network", np.array([loss]), picks)
     with pytest.raises(
         ValueError, match="us, seed 0, cycle 0: the training loss is not finite; lower|1 pool rows have"
     ):
-        active._refuse_trouble(folder(0.5), lane, 0, np.array([loss]), picks)
+        active._refuse_trouble(
+            SimpleNamespace(config=folder(0.5, parallel="pool"), **task), 0, 0, "network", np.array([loss]), picks
+        )
 
 
 def test_numbers_too_large_for_a_cosine_are_said(folder):

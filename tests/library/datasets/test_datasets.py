@@ -40,7 +40,8 @@ def test_files_with_and_without_a_split(tmp_path):
     assert named.class_names == ("ant", "bee", "cat")
     named = datasets.load(write(tmp_path / "d.npz", **good(), class_names=["ant", "bee", "cat"]), num_classes=3)
     assert named.class_names == ("ant", "bee", "cat")
-    for a, b in zip(split, cut, strict=True):
+    assert (split.where, cut.where) == (str(tmp_path / "a.npz"), str(tmp_path / "b.npz"))
+    for a, b in zip(split, cut._replace(where=split.where), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
