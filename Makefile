@@ -7,13 +7,16 @@ WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
 FLOOR ?= 92
-suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Three processes on two cores, as many tests wait for processes of their own.
+WORKERS := 3
+CHOSEN := -m "not exhaustive"
 # Most of the suite's time is compilation, of which code that may be slow takes half. The selectors are tested as users
 # compile them, since what a search for a batch finds depends on the last digits.
 quickly = XLA_FLAGS="$$($(1)/bin/python tools/quick_compilation.py) $$XLA_FLAGS"
 define whole_suite
-$(call suite,$(1)) tests/library/selection
-$(call quickly,$(1)) $(call suite,$(1)) --ignore=tests/library/selection
+$(call suite,$(1)) $(CHOSEN) tests/library/selection
+$(call quickly,$(1)) $(call suite,$(1)) $(CHOSEN) --ignore=tests/library/selection
 endef
 some_or_all = $(if $(TESTS),$(call suite,$(1)) $(TESTS),$(call whole_suite,$(1)))
 
@@ -24,7 +27,7 @@ NEWEST := $(shell for python in python3.14 python3.13 python3.12 \
 	do if $$python -c '' 2>/dev/null; then echo $$python; break; fi; done)
 endif
 
-.PHONY: letter lint format types docs fast test coverage test-oldest test-newest bench clean
+.PHONY: letter lint format types docs fast test exhaustive coverage test-oldest test-newest bench clean
 
 # AL-FaMoUS and its baselines on LETTER; MODE=smoke is a minute, MODE=paper the whole column.
 # Run again after an interruption, it goes on where it stopped.
@@ -59,6 +62,10 @@ coverage: $(VENV)/.dev
 		-m pytest -m "not slow" tests/library
 	$(BIN)/python -m coverage report --fail-under=$(FLOOR) \
 		--omit='*/networks/*,*/autoencoders/*,*/datasets/*'
+
+exhaustive: CHOSEN := -m "exhaustive or not exhaustive"
+exhaustive: $(VENV)/.test
+	$(call some_or_all,$(VENV))
 
 # The suite on the lowest versions that pyproject.toml allows.
 test-oldest: $(VENV)-oldest/.test

@@ -87,7 +87,10 @@ def test_seeds_share_their_start_across_strategies(finished):
     assert by_seed[0][0] == by_seed[0][1] and by_seed[1][0] == by_seed[1][1] and by_seed[0] != by_seed[1]
 
 
-@pytest.mark.parametrize("waits", [(0,), (1, 5)], ids=["before the first cycle", "twice, in the middle"])
+TWICE = pytest.param((1, 5), marks=pytest.mark.exhaustive)  # tests/soak kills at any moment
+
+
+@pytest.mark.parametrize("waits", [(0,), TWICE], ids=["before the first cycle", "twice, in the middle"])
 def test_killed_and_resumed_is_byte_identical(finished, tmp_path, waits):
     """Kills the driver once `timings.jsonl` has so many lines; its workers must go with it."""
     workdir = tmp_path / "killed"

@@ -76,6 +76,7 @@ def test_counts_by_hand_are_those_of_the_programs():
     assert {name: ratio for name, ratio in computed.items() if not 0.92 < ratio < 1.08} == {}
 
 
+@pytest.mark.exhaustive
 def test_networks_and_the_whole_cycle(tmp_path):
     path = tmp_path / "bench.json"
     command("train", "experiment", *TINY, f"--json={path}", without=WITHOUT)

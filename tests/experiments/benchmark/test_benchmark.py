@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.benchmark import CURVES, FULL, PAGE, RANKS
+from experiments.benchmark import CURVES, FULL, PAGE
 from experiments.benchmark.__main__ import main
 from experiments.benchmark.pools import KNOWN, STRATEGIES, config_of, pools_of
 from experiments.learning.methods import names
@@ -22,12 +22,12 @@ def clouds(path, seed):
 @pytest.mark.slow
 def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
     files = [clouds(tmp_path / f"{name}.npz", seed) for seed, name in enumerate(("one", "two"))]
-    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us,margin", "--seeds=2", "--workers=2"]
+    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=2"]
     assert main(args) == 0
     text = (tmp_path / "out" / PAGE).read_text()
     for heading in ("## Ranking", "## Wins", "### one", "### two", "[one](one/report.md) | 192 | 3 |"):
         assert heading in text
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES, RANKS}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES}
     full = json.loads((tmp_path / "out" / "one" / FULL).read_text())
     assert full["rows"] == 192 and full["converged"] and 0.5 < full["macro_f1"] <= 1
     before = (tmp_path / "out" / "one" / "metrics.jsonl").read_bytes()

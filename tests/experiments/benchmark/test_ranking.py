@@ -48,6 +48,15 @@ def test_groups_that_a_bar_joins():
     assert figures.joined(np.array([1.0, 1.1, 1.2]), 1.3) == [(0, 2)]
 
 
+def test_the_diagram_names_all_with_their_ranks(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: drawn.append(figure))
+    figures.rank_diagram(np.array([2.5, 1.25, 2.25]), ["us", "margin", "random"], 4, tmp_path / "ranks.png")
+    (axis,) = drawn[0].axes
+    said = {text.get_text().strip() for text in axis.texts}
+    assert {"margin  1.2", "random  2.2", "2.5  us", "critical distance 1.66", "1", "2", "3"} == said
+
+
 def test_numbers_of_a_table_by_hand():
     run = pool(us=(0.2, 0.4), random=(0.1, 0.1))
     np.testing.assert_allclose(scores.means([run], ["us", "random", "bald"]), [[0.3, 0.1, np.nan]])

@@ -28,13 +28,17 @@ TINY, PLAIN, LARGE = (1000, 5, 20), (5000, 10, 100), (20000, 10, 2500)
 SHAPES = [TINY, PLAIN, (2000, 30, 40), (5000, 50, 50), LARGE]
 LAMS = [0.05, 0.1, 0.5, 2.0]
 CASES = list(itertools.product("AB", SHAPES, LAMS))
+# A second window that is cut off, of more classes, compiles for 12 seconds.
+MARKS = {(5000, 50, 50): [pytest.mark.exhaustive]}
 
 
 def case_id(value):
     return "{}x{}_b{}".format(*value) if isinstance(value, tuple) else f"lam_{value}" if value in LAMS else str(value)
 
 
-every_case = pytest.mark.parametrize(("family", "shape", "lam"), CASES, ids=case_id)
+every_case = pytest.mark.parametrize(
+    ("family", "shape", "lam"), [pytest.param(*case, marks=MARKS.get(case[1], [])) for case in CASES], ids=case_id
+)
 
 
 def everything(rows):
@@ -139,7 +143,7 @@ class TestCertificate:
 
     def test_median_gap(self):
         gaps = []
-        for family, shape, lam in CASES:
+        for family, shape, lam in (case for case in CASES if case[1] not in MARKS):
             selection = solved(family, shape, lam).selection
             gaps.append((selection.objective - selection.bound) / (lam * shape[1]))
         assert np.median(gaps) <= 0.02
