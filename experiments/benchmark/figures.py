@@ -21,7 +21,7 @@ def curves(
     """Macro F1 over the labels, a panel a pool; the dashed line is the score of all labels."""
     ncols = min(3, len(runs))
     nrows = -(-len(runs) // ncols)
-    figure = Figure(figsize=(0.6 + 3.6 * ncols, 0.9 + 2.8 * nrows), layout="constrained")
+    figure = Figure(figsize=(max(0.6 + 3.6 * ncols, 8.0), 0.9 + 2.8 * nrows), layout="constrained")
     axes = figure.subplots(nrows, ncols, squeeze=False).ravel()
     strategies = [parse(name) for name in names]
     for axis, (pool, run) in zip(axes, runs.items(), strict=False):

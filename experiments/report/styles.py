@@ -40,10 +40,11 @@ def line_style(strategy: Strategy, among: Sequence[Strategy]) -> dict[str, Any]:
 
 
 def place_style(strategy: Strategy, among: Sequence[Strategy]) -> dict[str, Any]:
-    """How a strategy is drawn by its place alone: six colours and markers, then other lines; random in black."""
+    """How a strategy is drawn by its place alone: six colours and markers, then other lines; random black or grey."""
     if strategy.base == "random":
-        black: dict[str, Any] = {"color": BLACK, "linestyle": _line(strategy, among, 2), "linewidth": 1.5}
-        return {**black, "marker": "x", "markersize": 5}
+        color, marker = (GREY, "+") if strategy.form else (BLACK, "x")
+        dark: dict[str, Any] = {"color": color, "linestyle": _line(strategy, among, 2), "linewidth": 1.5}
+        return {**dark, "marker": marker, "markersize": 5}
     plain = [*dict.fromkeys(other._replace(scheme="") for other in among if other.base != "random")]
     again, place = divmod(plain.index(strategy._replace(scheme="")), len(VARIANT_STYLES))
     color, marker = VARIANT_STYLES[place]
