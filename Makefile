@@ -7,9 +7,7 @@ WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
 FLOOR ?= 92
-suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-# Three processes on two cores, as many tests wait for processes of their own.
-WORKERS := 3
+suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 CHOSEN := -m "not exhaustive"
 # Most of the suite's time is compilation, of which code that may be slow takes half. The selectors are tested as users
 # compile them, since what a search for a batch finds depends on the last digits.

@@ -15,7 +15,7 @@ from alfamous_jax.networks.feature_maps import FeatureMap, Moments
 from alfamous_jax.networks.random_features import RandomFeatures
 
 MAPS = tuple(map(feature_maps.parse, ("common", "unit", "clipped", "common-rbf", "clipped-rbf")))
-RIDGES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+RIDGES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 NUM_FEATURES = 512  # random features of an RBF map, at least; as many as a linear map has columns where these are more
 MEASURED = 65_536  # rows that the moments are measured on, where there are more
 CHUNK = 4096  # rows that are mapped at a time
