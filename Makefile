@@ -47,7 +47,7 @@ types: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# What takes no training, no child process and little compilation: under a minute.
+# What takes no training, no child process and little compilation: two minutes.
 fast: $(VENV)/.test
 	$(call suite,$(VENV)) -m "not slow" $(TESTS)
 
