@@ -57,7 +57,7 @@ def leave_one_out_loss(
 
     Returns:
       loss []. Where M and R are above 128, H_k holds the 128 rows that matter most to a class, so that h is a little
-      too large.
+      too large; the products of all rows, M x M numbers, are then held.
     """
     rows, logits = _at(base, labels, mask, weights)
     probs, spread = jax.nn.softmax(logits), _spread(logits, mask)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from configs.own import get_config
-from experiments.plan.strategies import parse
 
 PLAIN = ("random", "us", "margin", "entropy", "badge")
 STRATEGIES = (*PLAIN, "kcenter-cb", "random-cb", "us-alfamous", "margin-alfamous", "bald-alfamous")
@@ -65,13 +64,7 @@ def pools_of(names: Sequence[str], data_dir: str = "") -> list[Pool]:
 
 
 def config_of(pool: Pool, strategies: Sequence[str], seeds: int, workers: int = 0) -> dict[str, Any]:
-    """The config of a pool: `configs/own.py` with its changes.
-
-    Raises:
-      ValueError: a name is none of a strategy.
-    """
-    for name in strategies:
-        parse(name)
+    """The config of a pool: `configs/own.py` with its changes."""
     config = get_config().to_dict()
     changes = {"strategies": tuple(strategies), "seeds": seeds, "workers": workers}
     return config | {"dataset": pool.dataset} | changes | dict(pool.changes)
