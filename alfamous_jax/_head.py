@@ -124,8 +124,8 @@ def _map(one: FeatureMap, maps: Maps, rows: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnames="num_classes")
 def _fit(maps: Maps, key: jax.Array, rows: jax.Array, labels: jax.Array, mask: jax.Array, num_classes: int) -> Head:
-    phi = jnp.stack([_map(one, maps, rows) for one in MAPS])
+    phi = [feature_maps.apply(one, maps.known, maps.draws, rows).astype(rows.dtype) for one in MAPS]
     choice = choose_head.choose(key, phi, labels, mask, num_classes, jnp.asarray(RIDGES, rows.dtype))
     mean, ridge = choice.mean.astype(rows.dtype), choice.ridge.astype(rows.dtype)
-    posterior = laplace.fit(mean, phi[choice.place], mask, ridge)
+    posterior = laplace.fit(mean, _apply(maps, choice.place, rows), mask, ridge)
     return Head(choice.place, ridge, posterior, choice.info.converged)

@@ -60,9 +60,9 @@ def problem_of(
     return Problem(rows, targets, mask, penalty, power, offset)
 
 
-def nothing(problem: Problem) -> jax.Array:
+def nothing(rows: jax.Array, num_classes: int) -> jax.Array:
     """Weights of 0 [K, R] that are no single number spread: jaxlib 0.10.2 makes garbage of that (docs/upstream)."""
-    return jnp.zeros((len(problem.offset), 1)) + 0.0 * problem.rows[0]
+    return jnp.zeros((num_classes, 1), rows.dtype) + 0.0 * rows[0]
 
 
 def minimise(problem: Problem, start: jax.Array, ridge: jax.Array | float, max_steps: int, tolerance: float) -> State:

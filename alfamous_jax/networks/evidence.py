@@ -26,7 +26,7 @@ def log_evidence(
       base: of `map_head.basis`, rows Z [M, R].
       labels: [M].
       mask: [M].
-      weights: the mode in the coordinates of the basis [K, R], as of `map_head.path`. At any other weights the number
+      weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`. At any other weights the number
         means nothing.
       ridge: [].
 
@@ -52,7 +52,7 @@ def leave_one_out_loss(
       base: of `map_head.basis`, rows Z [M, R].
       labels: [M].
       mask: [M].
-      weights: the mode in the coordinates of the basis [K, R], as of `map_head.path`.
+      weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`.
       ridge: [].
 
     Returns:

@@ -97,7 +97,7 @@ def width(maps: tuple[FeatureMap, ...], in_dim: int, num_features: int) -> int:
     return max(num_features if one.length else in_dim + 1 for one in maps)
 
 
-def apply(one: FeatureMap, known: Moments, draws: RandomFeatures, rows: jax.Array, wide: int) -> jax.Array:
+def apply(one: FeatureMap, known: Moments, draws: RandomFeatures, rows: jax.Array, wide: int = 0) -> jax.Array:
     """phi of rows, with zeros behind it up to a width that several maps share.
 
     Args:
@@ -105,7 +105,7 @@ def apply(one: FeatureMap, known: Moments, draws: RandomFeatures, rows: jax.Arra
       known: of the pool.
       draws: of `random_features.init`, for RBF maps.
       rows: [N, H].
-      wide: D, static, of `width`.
+      wide: D, static, of `width`; the map's own width if not given.
 
     Returns:
       phi [N, D]. A linear map has a bias as its last coordinate that is not zero.
@@ -117,7 +117,7 @@ def apply(one: FeatureMap, known: Moments, draws: RandomFeatures, rows: jax.Arra
     else:
         bias = jnp.full((len(rows), 1), BIAS, scaled.dtype)
         phi = jnp.concatenate([scaled, bias], axis=1) / jnp.sqrt(1.0 + BIAS**2)
-    return jnp.pad(phi, ((0, 0), (0, wide - phi.shape[1])))
+    return jnp.pad(phi, ((0, 0), (0, max(wide - phi.shape[1], 0))))
 
 
 def _median_distance(rows: jax.Array) -> jax.Array:

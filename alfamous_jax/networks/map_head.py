@@ -15,7 +15,7 @@ from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, nothing, problem_of
 
-__all__ = ["Basis", "HeadInfo", "basis", "fit", "path"]
+__all__ = ["Basis", "HeadInfo", "basis", "fit", "fit_in"]
 
 
 class HeadInfo(NamedTuple):
@@ -93,7 +93,7 @@ def _fit(
 ) -> tuple[jax.Array, HeadInfo]:
     base = basis(features, mask)
     problem = problem_of(base, labels, mask, ridge, num_classes, intercept)
-    state = minimise(problem, nothing(problem), ridge, max_steps, tolerance)
+    state = minimise(problem, nothing(problem.rows, num_classes), ridge, max_steps, tolerance)
     mean = dot(state.weights[:, : base.rows.shape[1]], base.directions.T)
     if intercept:
         mean = jnp.concatenate([mean, (state.weights[:, -1] + problem.offset)[:, None]], axis=1)
@@ -124,42 +124,40 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
     return Basis(turned, dot(directions, turn), jnp.sum(turned**2, axis=0), dot(turned, turned.T))
 
 
-def path(
+def fit_in(
     base: Basis,
     labels: jax.Array,
     mask: jax.Array,
     num_classes: int,
-    ridges: jax.Array,
-    max_steps: int = 50,
+    ridge: jax.Array | float,
+    start: jax.Array | None = None,
+    *,
     tolerance: float = 1e-5,
+    max_steps: int = 50,
 ) -> tuple[jax.Array, HeadInfo]:
-    """`fit` at several ridges, each from where the last ended: give them in falling order.
+    """`fit` in the coordinates of a basis, from given weights: near the minimum, a step or two are enough.
 
     Args:
       base: of `basis`.
       labels: [M].
       mask: [M]; may leave out rows of the basis.
       num_classes: K, static.
-      ridges: [G].
-      max_steps: static.
+      ridge: [].
+      start: [K, R], such as the weights at another ridge; 0 if not given.
       tolerance: as in `fit`.
+      max_steps: static.
 
     Returns:
-      weights [G, K, R] in the coordinates of the basis, and how each fit ended [G].
+      weights [K, R] in the coordinates of the basis, and how the fit ended.
     """
-    first = nothing(problem_of(base, labels, mask, ridges[0], num_classes, intercept=False))
-
-    def step(start: jax.Array, ridge: jax.Array) -> tuple[jax.Array, tuple[jax.Array, HeadInfo]]:
-        problem = problem_of(base, labels, mask, ridge, num_classes, intercept=False)
-        state = minimise(problem, start, ridge, max_steps, tolerance)
-        return state.weights, (state.weights, _info(problem, state, ridge, tolerance))
-
-    found: tuple[jax.Array, HeadInfo] = jax.lax.scan(step, first, ridges)[1]
-    return found
+    problem = problem_of(base, labels, mask, ridge, num_classes, intercept=False)
+    first = nothing(problem.rows, num_classes) if start is None else start
+    state = minimise(problem, first, ridge, max_steps, tolerance)
+    return state.weights, _info(problem, state, ridge, tolerance)
 
 
 def _info(problem: Problem, state: State, ridge: jax.Array | float, tolerance: float) -> HeadInfo:
-    first = at(problem, nothing(problem), ridge, state.number)
+    first = at(problem, nothing(problem.rows, len(problem.offset)), ridge, state.number)
     norm = jnp.linalg.norm(first.gradient)
     left = jnp.linalg.norm(state.gradient) / jnp.where(norm > 0, norm, 1.0)
     reached = state.gap <= tolerance * state.objective

@@ -35,12 +35,11 @@ class Mapped(nn.Module):
         return Outputs(head(phi), phi, h, (h,))
 
     @nn.compact
-    def every(self, x: jax.Array) -> jax.Array:
-        """phi under each of the maps [P, N, D]."""
+    def every(self, x: jax.Array) -> list[jax.Array]:
+        """phi under each of the maps, [N, D] each, as wide as the map is."""
         h = x.reshape(len(x), -1)
         known, draws = self._known(h.shape[1])
-        wide = feature_maps.width(self.maps, h.shape[1], self.num_features)
-        return jnp.stack([feature_maps.apply(one, known, draws, h, wide) for one in self.maps])
+        return [feature_maps.apply(one, known, draws, h) for one in self.maps]
 
     def _known(self, in_dim: int) -> tuple[Moments, random_features.RandomFeatures]:
         known = self.variable("map", "moments", lambda: _nothing_known(in_dim)).value

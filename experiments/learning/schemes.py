@@ -1,6 +1,6 @@
 """How a lane learns from its labels: a network, or a linear SVM on fixed features (ICPR 2020, section 3.3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -88,7 +88,7 @@ def _refit(
     phi = train.in_chunks(lambda chunk: model.apply(variables, data.inputs[chunk]).phi, rows)
     square = jnp.sum(jnp.where(mask[:, None], phi, 0.0) ** 2) / count
     size = jnp.sqrt(jnp.where(square > 0, square, 1.0))
-    choice = _choose(config, key, (phi / size)[None], data.labels[rows], mask)
+    choice = _choose(config, key, [phi / size], data.labels[rows], mask)
     head = {**variables["params"]["head"], "kernel": choice.mean.T / size}
     ridge = choice.ridge * size**2
     variables = {**variables, "params": {**variables["params"], "head": head}, "posterior": {"ridge": ridge}}
@@ -110,7 +110,7 @@ def _map_head(config: FrozenConfigDict) -> Scheme:
 
 
 def _choose(
-    config: FrozenConfigDict, key: jax.Array, phi: jax.Array, labels: jax.Array, mask: jax.Array
+    config: FrozenConfigDict, key: jax.Array, phi: Sequence[jax.Array], labels: jax.Array, mask: jax.Array
 ) -> choose_head.Choice:
     ridges, criterion = jnp.asarray(ridges_of(config), jnp.float32), config.criterion
     if criterion == "auto":

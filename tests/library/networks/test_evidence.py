@@ -21,9 +21,9 @@ def fitted(num, width, padding=5):
     rows[num:] = np.nan
     mask = np.arange(num + padding) < num
     base = map_head.basis(jnp.asarray(rows, jnp.float32), mask)
-    weights, info = jax.jit(map_head.path, static_argnums=3)(base, labels, mask, K, jnp.array([1.0, RIDGE]))
-    assert info.converged.all()
-    return rows[:num], labels, mask, base, weights[1]
+    weights, info = jax.jit(map_head.fit_in, static_argnums=3)(base, labels, mask, K, RIDGE)
+    assert info.converged
+    return rows[:num], labels, mask, base, weights
 
 
 def by_class(rows, labels, mean):

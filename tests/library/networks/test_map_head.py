@@ -157,18 +157,21 @@ def test_ridges_and_lanes_go_through_vmap_in_one_compilation(pool):
     assert map_head._fit._cache_size() - before <= 3  # vmapped twice, and alone
 
 
-def test_a_path_has_the_minimum_at_every_ridge(pool):
+def test_in_a_basis_each_fit_may_start_from_the_one_before(pool):
     rows, labels, mask, num_classes = pool
-    ridges = jnp.array([3.0, 0.3, 0.01])
     base = map_head.basis(rows, mask)
     np.testing.assert_allclose(base.rows[:300], rows[:300] @ np.asarray(base.directions), atol=1e-5)
     np.testing.assert_allclose(base.directions.T @ base.directions, np.eye(16), atol=1e-5)
-    weights, info = jax.jit(map_head.path, static_argnums=3)(base, labels, mask, num_classes, ridges)
-    assert info.converged.all()
-    for place, ridge in enumerate(ridges):
+    fit_in = jax.jit(map_head.fit_in, static_argnums=3)
+    weights = None
+    for ridge in (3.0, 0.3, 0.01):
+        weights, info = fit_in(base, labels, mask, num_classes, ridge, weights)
         alone, of_alone = map_head.fit(rows, labels, mask, num_classes, ridge)
-        np.testing.assert_allclose(info.objective[place], of_alone.objective, rtol=3e-5)
-        np.testing.assert_allclose(weights[place] @ base.directions.T, alone, atol=0.02 * float(jnp.abs(alone).max()))
+        assert info.converged
+        np.testing.assert_allclose(info.objective, of_alone.objective, rtol=3e-5)
+        np.testing.assert_allclose(weights @ base.directions.T, alone, atol=0.02 * float(jnp.abs(alone).max()))
+    _, again = fit_in(base, labels, mask, num_classes, 0.01, weights)
+    assert again.num_steps == 0 and again.converged
 
 
 def test_a_fit_that_ran_out_of_steps_says_so(pool):
