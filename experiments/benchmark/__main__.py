@@ -18,7 +18,7 @@ from rich.console import Console
 from alfamous_jax import compile_cache
 from experiments import stopping
 from experiments.benchmark import FULL, full, page
-from experiments.benchmark.pools import KNOWN, STRATEGIES, Pool, config_of, pools_of
+from experiments.benchmark.pools import KNOWN, STRATEGIES, Pool, config_of, known_pools
 from experiments.engines.choose import Settings
 from experiments.learning.check import check
 from experiments.learning.settle import settle
@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> int:
     folder = pathlib.Path(options.workdir)
     with stopping.in_order(f"stopped; --resume goes on with {folder}"):
         try:
-            pools = _pools(options.pools)
+            pools = known_pools(options.pools)
             if not options.page:
                 _run(options, folder, pools)
             path = _write(folder, [pool.name for pool in pools])
@@ -50,21 +50,6 @@ def main(args: Sequence[str] | None = None) -> int:
             return 2
     print(path)
     return 0
-
-
-def _pools(names: Sequence[str]) -> list[Pool]:
-    """Those named, or those known whose files are there; says which are not."""
-    if names:
-        return pools_of(names)
-    found, absent = [], []
-    for name in KNOWN:
-        try:
-            found += pools_of([name])
-        except ValueError:
-            absent.append(name)
-    if absent:
-        print(f"Left out, as ALFAMOUS_DATA_DIR has no file of them: {', '.join(absent)}.")
-    return found
 
 
 def _run(options: argparse.Namespace, folder: pathlib.Path, pools: Sequence[Pool]) -> None:

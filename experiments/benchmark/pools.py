@@ -63,6 +63,21 @@ def pools_of(names: Sequence[str], data_dir: str = "") -> list[Pool]:
     return found
 
 
+def known_pools(names: Sequence[str]) -> list[Pool]:
+    """The pools named or, without a name, those known whose files are there; says which are not."""
+    if names:
+        return pools_of(names)
+    found, absent = [], []
+    for name in KNOWN:
+        try:
+            found += pools_of([name])
+        except ValueError:
+            absent.append(name)
+    if absent:
+        print(f"Left out, as ALFAMOUS_DATA_DIR has no file of them: {', '.join(absent)}.")
+    return found
+
+
 def config_of(pool: Pool, strategies: Sequence[str], seeds: int, workers: int = 0) -> dict[str, Any]:
     """The config of a pool: `configs/own.py` with its changes."""
     config = get_config().to_dict()
