@@ -41,12 +41,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(folder, tmp_path_factory):
-    return run({**get_config().to_dict(), **SMALL, "dataset": folder}, tmp_path_factory.mktemp("runs") / "alone")
+    return run({**get_config("sgd").to_dict(), **SMALL, "dataset": folder}, tmp_path_factory.mktemp("runs") / "alone")
 
 
 def start(folder, workdir, port, process):
     fields = {**SMALL, "dataset": folder, "parallel": "pool"}
-    command = [sys.executable, "-m", "experiments.run", "--config=configs/features.py", "--resume"]
+    command = [sys.executable, "-m", "experiments.run", "--config=configs/features.py:sgd", "--resume"]
     command += [f"--config.{name}={value}" for name, value in fields.items()]
     command += [f"--workdir={workdir}", f"--distributed=localhost:{port},2,{process}"]
     code = "import os, sys; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
@@ -130,7 +130,7 @@ def test_a_folder_that_is_wrong(folder, tmp_path, name, value, message):
 )
 def test_what_a_split_pool_cannot_do(changes, message):
     with pytest.raises(ValueError, match=message):
-        check({**get_config().to_dict(), **SMALL, "parallel": "pool", **changes})
+        check({**get_config("sgd").to_dict(), **SMALL, "parallel": "pool", **changes})
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_rows_of_an_array_in_an_order_of_their_own():
 def test_arrays_of_a_folder_are_as_those_of_a_file(folder, tmp_path):
     parts = {path.stem: np.load(path) for path in pathlib.Path(folder).iterdir()}
     np.savez(tmp_path / "same.npz", **parts)
-    config = {**get_config().to_dict(), **SMALL, "scaling": "none"}
+    config = {**get_config("sgd").to_dict(), **SMALL, "scaling": "none"}
     both = [
         problem.load_arrays(problem.FrozenConfigDict({**config, "dataset": name}))
         for name in (folder, str(tmp_path / "same.npz"))
