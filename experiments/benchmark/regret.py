@@ -33,7 +33,7 @@ from experiments.learning.models import build_model, maps_of, ridges_of
 from experiments.learning.problem import Problem, build_problem, load_dataset, seed_keys, seed_pool
 from experiments.learning.settle import settle
 from experiments.report import summary
-from experiments.report.markdown import Part, document, machine, plus_minus
+from experiments.report.markdown import Part, document, machine, number, plus_minus
 from experiments.store import files
 from experiments.store.environment import environment
 
@@ -134,12 +134,11 @@ def page(found: Sequence[Look], where: dict[str, Any]) -> str:
 
 
 def _row(name: str, size: int, looks: Sequence[Look]) -> list[str]:
-    def cell(values: list[float]) -> str:
-        mean, error, _ = summary.estimate(values)
-        return plus_minus(mean, error, 3)
-
+    """A line of the table; over several pools the mean alone."""
     regrets = ([look.best - look.scores[criterion] for look in looks] for criterion in choose_head.CRITERIA)
-    return [name, str(size), cell([look.best for look in looks]), *map(cell, regrets)]
+    columns = [summary.estimate(values) for values in ([look.best for look in looks], *regrets)]
+    alone = len({look.pool for look in looks}) == 1
+    return [name, str(size), *(plus_minus(c.mean, c.se, 3) if alone else number(c.mean, 3) for c in columns)]
 
 
 def main(args: Sequence[str] | None = None) -> int:
