@@ -14,16 +14,32 @@ from alfamous_jax import cycle, laplace
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.cycle import PoolState
-from alfamous_jax.selection import balance, batch_bald, centroids, diversity, minority
+from alfamous_jax.selection import balance, batch_bald, boundary, centroids, diversity, minority
 
 UTILITIES = {"random": "random", "us": "least_confidence", "margin": "margin", "entropy": "entropy", "bald": "bald"}
 FORMS = ("", "cb", "fbu", "alfamous")
 WITHIN = {"cmcs": "certain", "umcs": "uncertain", "dmcs": "diverse"}
 AUXILIARY = {"rand": "random", "marg": "margin"}
 MINORITY = {f"{within}-{rest}": (WITHIN[within], AUXILIARY[rest]) for within in WITHIN for rest in AUXILIARY}
-OTHERS = ("kcenter", "kcenter-cb", "badge", "batchbald", "entropy-pseudo", "cds-bal", *MINORITY)
+OTHERS = (
+    "kcenter",
+    "kcenter-cb",
+    "badge",
+    "batchbald",
+    "galaxy",
+    "galaxy-fbu",
+    "direct",
+    "entropy-pseudo",
+    "cds-bal",
+    *MINORITY,
+)
 NAMES = (*(base + f"-{form}" * bool(form) for base in UTILITIES for form in FORMS), *OTHERS)
-DRAWN = ("badge", "batchbald")  # and the forms of random, and minority with the rest at random: they draw
+DRAWN = (
+    "badge",
+    "batchbald",
+    "galaxy",
+    "direct",
+)  # and the forms of random, and minority with the rest at random: they draw
 NUM_SAMPLES = 100  # of the weights, for batchbald
 
 
@@ -59,7 +75,7 @@ def parse(name: str) -> Strategy:
         raise ValueError(f"strategy must be one of {', '.join(NAMES)}, got {name!r}")
     base, _, form = name.partition("-")
     if name in OTHERS:
-        return Strategy(name, balanced=name == "kcenter-cb")
+        return Strategy(name, balanced=name == "kcenter-cb", updates=form == "fbu")
     return Strategy(name, UTILITIES[base], form in ("cb", "alfamous"), form in ("fbu", "alfamous"))
 
 
@@ -126,6 +142,9 @@ def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, 
         weights = laplace.sample_weights(weights_key, state.posterior, NUM_SAMPLES)
         logits = jnp.einsum("nd,skd->snk", phi, weights, precision=HIGHEST)
         found = batch_bald.select(key, jax.nn.softmax(logits), available, budget=num)
+    elif name in ("galaxy", "galaxy-fbu", "direct"):
+        of_boundary = boundary.direct if name == "direct" else boundary.galaxy
+        found = of_boundary(key, probs, believed, labelled, available, budget=num)
     elif name == "cds-bal":
         found = centroids.select(phi, believed, labelled, available, budget=num, num_classes=num_classes)
     else:

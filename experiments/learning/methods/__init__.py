@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from experiments.learning.methods import (
     badge,
     batch_bald,
+    boundary,
     centroids,
     cycle,
     k_center,
@@ -31,6 +32,8 @@ METHODS = (
     k_center.METHOD,
     badge.METHOD,
     batch_bald.METHOD,
+    boundary.GALAXY,
+    boundary.DIRECT,
     vaal.METHOD,
     vabal.METHOD,
     *minority.METHODS,

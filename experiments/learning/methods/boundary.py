@@ -1,0 +1,90 @@
+"""GALAXY and DIRECT: the rows where the ranking of a class goes over from it to the others."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax import cycle, laplace
+from alfamous_jax.core.contract import Selection, without_objective
+from alfamous_jax.selection import boundary
+from experiments.learning.methods._method import Method, probabilities
+from experiments.learning.view import View
+from experiments.plan.strategies import Strategy
+
+Carry = tuple[cycle.PoolState, jax.Array]  # and which rows are labelled [N]
+ROUND = 20  # rows that DIRECT labels at a time
+
+
+class Settings(NamedTuple):
+    """Static."""
+
+    budget: int
+    updates: bool
+    round_size: int
+
+
+def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
+    """The budget, whether labels move the posterior, the rows of a round."""
+    return Settings(config["budget"], strategy.updates, int(strategy.option or ROUND))
+
+
+def galaxy(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
+    """On mean-field probabilities, fixed for the batch or as they are after every label."""
+    found: Selection
+    if settings.updates:
+        found = _with_updates(key, view, settings.budget)
+    else:
+        known = view.labels, view.labelled, view.available
+        found = boundary.galaxy(key, probabilities(view), *known, budget=settings.budget)
+    return found
+
+
+def _with_updates(key: jax.Array, view: View, budget: int) -> Selection:
+    """Row by row: each pick sees the ranking under the posterior of all labels before it."""
+    begin = cycle.init(view.posterior, view.phi, view.available, view.counts)
+
+    def step(carry: Carry, key: jax.Array) -> tuple[Carry, Selection]:
+        state, labelled = carry
+        probs = laplace.mean_field(state.logits, state.variance)
+        found = boundary.galaxy(key, probs, view.labels, labelled, state.available, budget=1)
+        row = found.indices[0]
+        state = cycle.update(state, view.phi, found.indices, view.labels[found.indices])
+        return (state, labelled.at[jnp.where(row < 0, len(labelled), row)].set(True, mode="drop")), found
+
+    _, each = jax.lax.scan(step, (begin, view.labelled), jax.random.split(key, budget))
+    return without_objective(each.indices.ravel(), each.num_invalid[0], view.phi.dtype)
+
+
+def direct(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
+    """On mean-field probabilities."""
+    known = view.labels, view.labelled, view.available
+    found: Selection = boundary.direct(
+        key, probabilities(view), *known, budget=settings.budget, round_size=settings.round_size
+    )
+    return found
+
+
+def check(config: Mapping, strategy: Strategy) -> None:
+    """A round has a row."""
+    if strategy.option and (not strategy.option.isdecimal() or int(strategy.option) < 1):
+        raise ValueError(f"{str(strategy)!r}: the rows of a round after @ must be an integer of at least 1")
+
+
+GALAXY = Method(
+    bases={"galaxy": "where the ranking of a class ends, by bisection between labels, class by class (GALAXY, 2022)"},
+    pick=galaxy,
+    settings=settings,
+    forms=("", "fbu"),
+    bayesian=lambda strategy: strategy.updates,
+    draws="rows",
+    reveals=lambda strategy: True,
+)
+DIRECT = GALAXY._replace(
+    bases={"direct": "the cut of a class's ranking that fits the labels best, and the rows round it (DIRECT, 2025)"},
+    pick=direct,
+    check=check,
+    forms=("",),
+    options="rows that are labelled at a time",
+)
