@@ -1,0 +1,49 @@
+"""MaxHerding and UHerding: rows that cover the pool, all of it or where the classifier is unsure."""
+
+import jax
+import jax.numpy as jnp
+
+from alfamous_jax.core.contract import Selection
+from alfamous_jax.selection import coverage
+from experiments.learning.methods._method import Common, Method, demand, probabilities
+from experiments.learning.view import View
+
+
+def maxherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
+    """Every row counts alike, in the balanced form by what its classes lack; a radius of 1."""
+    return _cover(view, _classes(view, lam, settings), 1.0, settings)
+
+
+def uherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
+    """Rows without a label count by how little their best class leads, all of them before the first label."""
+    assert view.features is not None
+    best = jax.lax.top_k(probabilities(view), 2)[0] if view.counts.size > 1 else jnp.zeros((len(view.phi), 2))
+    unsure = jnp.where(view.labelled, 0.0, 1.0 - (best[:, 0] - best[:, 1]))
+    weights = jnp.where(jnp.any(view.labelled), unsure, 1.0) * _classes(view, lam, settings)
+    return _cover(view, weights, coverage.least_distance(view.features, view.labelled), settings)
+
+
+def _classes(view: View, lam: jax.Array, settings: Common) -> jax.Array:
+    weights: jax.Array = coverage.class_weights(probabilities(view), demand(view, settings.budget), lam)
+    return weights
+
+
+def _cover(view: View, weights: jax.Array, radius: jax.Array | float, settings: Common) -> Selection:
+    """Of the rows that are or were in the pool."""
+    assert view.features is not None
+    weights = jnp.where(view.available | view.labelled, weights, 0.0)
+    found: Selection = coverage.select(
+        weights, view.features, view.labelled, view.available, budget=settings.budget, radius=radius
+    )
+    return found
+
+
+MAXHERDING = Method(
+    bases={"maxherding": "the row that covers most of the pool under a kernel of the features (MaxHerding, 2024)"},
+    pick=maxherding,
+    forms=("", "cb"),
+    needs=("features",),
+)
+UHERDING = MAXHERDING._replace(
+    bases={"uherding": "the same among rows that the classifier is unsure of (UHerding, 2025)"}, pick=uherding
+)
