@@ -14,25 +14,16 @@ from alfamous_jax import cycle, laplace
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.cycle import PoolState
-from alfamous_jax.selection import balance, batch_bald, boundary, centroids, diversity, minority
+from alfamous_jax.selection import balance, batch_bald, boundary, centroids, coverage, diversity, minority
 
 UTILITIES = {"random": "random", "us": "least_confidence", "margin": "margin", "entropy": "entropy", "bald": "bald"}
 FORMS = ("", "cb", "fbu", "alfamous")
 WITHIN = {"cmcs": "certain", "umcs": "uncertain", "dmcs": "diverse"}
 AUXILIARY = {"rand": "random", "marg": "margin"}
 MINORITY = {f"{within}-{rest}": (WITHIN[within], AUXILIARY[rest]) for within in WITHIN for rest in AUXILIARY}
-OTHERS = (
-    "kcenter",
-    "kcenter-cb",
-    "badge",
-    "batchbald",
-    "galaxy",
-    "galaxy-fbu",
-    "direct",
-    "entropy-pseudo",
-    "cds-bal",
-    *MINORITY,
-)
+HERDING = ("maxherding", "maxherding-cb", "uherding", "uherding-cb")
+BY_DISTANCE = ("kcenter", "kcenter-cb", *HERDING)
+OTHERS = (*BY_DISTANCE, "badge", "batchbald", "galaxy", "galaxy-fbu", "direct", "entropy-pseudo", "cds-bal", *MINORITY)
 NAMES = (*(base + f"-{form}" * bool(form) for base in UTILITIES for form in FORMS), *OTHERS)
 DRAWN = (
     "badge",
@@ -75,18 +66,24 @@ def parse(name: str) -> Strategy:
         raise ValueError(f"strategy must be one of {', '.join(NAMES)}, got {name!r}")
     base, _, form = name.partition("-")
     if name in OTHERS:
-        return Strategy(name, balanced=name == "kcenter-cb", updates=form == "fbu")
+        return Strategy(name, balanced=form == "cb", updates=form == "fbu")
     return Strategy(name, UTILITIES[base], form in ("cb", "alfamous"), form in ("fbu", "alfamous"))
 
 
 def default_lam(strategy: Strategy) -> float:
     """How much the balance of the classes counts, unless told otherwise: distances want more than utilities."""
-    return 0.5 if strategy.name == "kcenter-cb" else 0.1 if strategy.balanced or "pseudo" in strategy.name else 0.0
+    return (
+        0.5
+        if strategy.balanced and not strategy.utility
+        else 0.1
+        if strategy.balanced or "pseudo" in strategy.name
+        else 0.0
+    )
 
 
 def is_cold(strategy: Strategy, num_classes: int) -> bool:
     """Whether a strategy has nothing to rank by yet: labels of fewer than two classes."""
-    return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith("kcenter")
+    return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith(("kcenter", "maxherding"))
 
 
 @partial(jax.jit, static_argnames=("strategy", "num"))
@@ -142,6 +139,13 @@ def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, 
         weights = laplace.sample_weights(weights_key, state.posterior, NUM_SAMPLES)
         logits = jnp.einsum("nd,skd->snk", phi, weights, precision=HIGHEST)
         found = batch_bald.select(key, jax.nn.softmax(logits), available, budget=num)
+    elif name in HERDING:
+        weights = coverage.class_weights(probs, demand, lam if name.endswith("-cb") else 0.0)
+        radius: jax.Array | float = 1.0
+        if name.startswith("uherding"):
+            weights, radius = weights * coverage.doubt(probs, labelled), coverage.least_distance(phi, labelled)
+        weights = jnp.where(available | labelled, weights, 0.0)
+        found = coverage.select(weights, *rows, budget=num, radius=radius)
     elif name in ("galaxy", "galaxy-fbu", "direct"):
         of_boundary = boundary.direct if name == "direct" else boundary.galaxy
         found = of_boundary(key, probs, believed, labelled, available, budget=num)

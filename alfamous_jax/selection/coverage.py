@@ -140,6 +140,23 @@ def least_distance(features: jax.Array, labelled: jax.Array) -> jax.Array:
 
 @convert.door
 @jax.jit
+def doubt(probs: jax.Array, labelled: jax.Array) -> jax.Array:
+    """The weights of UHerding: 1 less the lead of the best class over the second, 0 for rows that have a label.
+
+    Args:
+      probs: class probabilities [N, K].
+      labelled: [N].
+
+    Returns:
+      weights [N]; 1 for all rows as long as none has a label.
+    """
+    chex.assert_rank([probs, labelled], [2, 1])
+    first, second = jax.lax.top_k(jnp.pad(probs, ((0, 0), (0, probs.shape[1] < 2))), 2)[0].T
+    return jnp.where(jnp.any(labelled), jnp.where(labelled, 0.0, 1.0 - (first - second)), 1.0)
+
+
+@convert.door
+@jax.jit
 def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float) -> jax.Array:
     """Weights that count every class for what it lacks, however few rows are predicted to be of it.
 

@@ -15,11 +15,9 @@ def maxherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> 
 
 
 def uherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
-    """Rows without a label count by how little their best class leads, all of them before the first label."""
+    """Rows without a label count by how little their best class leads, within the distances of labelled rows."""
     assert view.features is not None
-    best = jax.lax.top_k(probabilities(view), 2)[0] if view.counts.size > 1 else jnp.zeros((len(view.phi), 2))
-    unsure = jnp.where(view.labelled, 0.0, 1.0 - (best[:, 0] - best[:, 1]))
-    weights = jnp.where(jnp.any(view.labelled), unsure, 1.0) * _classes(view, lam, settings)
+    weights = coverage.doubt(probabilities(view), view.labelled) * _classes(view, lam, settings)
     return _cover(view, weights, coverage.least_distance(view.features, view.labelled), settings)
 
 

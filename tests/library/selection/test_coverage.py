@@ -85,6 +85,13 @@ def test_class_weights_by_hand():
     )
 
 
+def test_doubt_by_hand():
+    probs = jnp.array([[0.7, 0.2, 0.1], [0.4, 0.4, 0.2], [0.1, 0.1, 0.8]])
+    np.testing.assert_allclose(coverage.doubt(probs, jnp.array([False, False, True])), [0.5, 1.0, 0.0], rtol=1e-6)
+    np.testing.assert_array_equal(coverage.doubt(probs, jnp.zeros(3, bool)), 1.0)
+    np.testing.assert_array_equal(coverage.doubt(jnp.ones((3, 1)), jnp.array([True, False, False])), 0.0)
+
+
 def test_the_least_distance_of_labelled_rows():
     features = jnp.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [1.0, 1.0], [jnp.nan, 0.0]])
     least = coverage.least_distance(features, jnp.array([True, True, True, False, True]))
