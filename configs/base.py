@@ -68,6 +68,10 @@ def get_base() -> ConfigDict:
     config.depth = 2
     config.spectral_bound = 6.0  # 0 is none
     config.dropout = 0.0  # rate; before every block, or on the features of "identity"
+    config.posterior = (
+        True  # whether the last layer has one; without, strategies rank by the softmax of the network, as
+    )
+    # in the papers but AL-FaMoUS, and those that need a posterior are refused
     config.num_features = 1024
     config.kernel_scale = 1.0
     config.refit = False  # fit the last layer anew, exactly, once the network is trained
@@ -131,6 +135,7 @@ def set_transfer(config: ConfigDict) -> None:
     config.profile, config.class_mean = "transfer", 600.0
 
     config.backbone, config.head = "resnet6", "linear"
+    config.posterior = False
     config.spectral_bound = 0.0
     config.learning_rate = 0.01
     config.weight_decay = 5e-4

@@ -53,6 +53,7 @@ def get_config(mode: str = "") -> ConfigDict:
 
     config.backbone = "resnet18"
     config.head = "linear"
+    config.posterior = False
     config.spectral_bound = 0.0
     config.dropout = 0.25
     config.augment = "flip_and_crop"

@@ -33,7 +33,7 @@ class Scheme(NamedTuple):
     model: Any  # a flax module
     inputs: Callable[[Data], tuple[jax.Array, jax.Array]]  # what the model takes of the training and the test rows
     fit: Callable[..., tuple[Any, Learned]]  # (key, start, data, rows [M], count)
-    has_posterior: bool  # whether the last layer is probabilistic
+    has_posterior: bool  # whether the last layer is probabilistic; else strategies see a covariance of 0, the softmax
 
 
 def build(config: FrozenConfigDict, name: str) -> Scheme:
@@ -70,7 +70,7 @@ def _network(config: FrozenConfigDict, thresholded: bool) -> Scheme:
             variables = linear.with_prior_threshold(variables, _counts(config, data, rows, count))
         return variables, learned
 
-    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=config.posterior)
 
 
 def _refit(
@@ -106,7 +106,7 @@ def _map_head(config: FrozenConfigDict) -> Scheme:
         variables = mapped.with_choice(start, choice.place, choice.mean) | {"posterior": {"ridge": choice.ridge}}
         return variables, Learned(choice.info.objective, choice.info.converged, choice.ridge, choice.place)
 
-    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=config.posterior)
 
 
 def _choose(

@@ -125,6 +125,8 @@ def _check_scheme(config: Mapping, strategy: Strategy, method: Method) -> None:
     scheme = scheme_of(config, strategy)
     if scheme not in NETWORKS and method.bayesian(strategy):
         raise ValueError(f"config.strategies: {str(strategy)!r} needs a posterior, which scheme {scheme!r} has not")
+    if not config["posterior"] and method.bayesian(strategy) and "prob_samples" not in method.needs:
+        raise ValueError(f"config.posterior: {str(strategy)!r} ranks by a posterior and needs True, got False")
     if scheme in ("network-th", "switch") and config["head"] != "linear":
         raise ValueError(f"config.head: scheme {scheme!r} of {str(strategy)!r} needs 'linear', got {config['head']!r}")
 
