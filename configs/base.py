@@ -68,10 +68,7 @@ def get_base() -> ConfigDict:
     config.depth = 2
     config.spectral_bound = 6.0  # 0 is none
     config.dropout = 0.0  # rate; before every block, or on the features of "identity"
-    config.posterior = (
-        True  # whether the last layer has one; without, strategies rank by the softmax of the network, as
-    )
-    # in the papers but AL-FaMoUS, and those that need a posterior are refused
+    config.posterior = True  # of the last layer; False ranks by the plain softmax, as all papers but AL-FaMoUS do
     config.num_features = 1024
     config.kernel_scale = 1.0
     config.refit = False  # fit the last layer anew, exactly, once the network is trained

@@ -137,9 +137,8 @@ def load_data(config: FrozenConfigDict) -> Data:
     if config.source:
         source = load_source(config)
         (train, probs), (test, _) = (sources.look(source, inputs) for inputs in (data.inputs, data.x_test))
-        mean, deviation = jnp.mean(train, axis=0), jnp.std(train, axis=0)
-        deviation = jnp.where(deviation > 0, deviation, 1.0)
-        return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
+        fixed_train, fixed_test = sources.standardized(train, test)
+        return data._replace(fixed=(fixed_train, fixed_test), source_probs=probs)
     if any(scheme_of(config, parse(name)) not in NETWORKS for name in config.strategies):
         inputs, x_test = (x.reshape(len(x), -1) for x in (data.inputs, data.x_test))
         data = data._replace(fixed=(inputs, x_test))

@@ -25,7 +25,7 @@ MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-
 MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
 MODES["features"] = ("", "fmnist", "linear", "smoke")
 MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
-MODES["single_stage"] = ("", "balanced", "cifar100", "features", "smoke")
+MODES["single_stage"] = ("", "balanced", "cifar100", "cifar100-balanced", "features", "features-balanced", "smoke")
 MODES["own"] = ("", "smoke")
 MODES["source"] = ("", "cifar100", "smoke")
 
