@@ -85,7 +85,7 @@ def look(source: Source, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def standardized(features: jax.Array, *others: jax.Array) -> tuple[jax.Array, ...]:
-    """Features [N, H] and further rows [.., H], less the mean and over the deviation that each feature has in [N, H]."""
+    """Features [N, H] and further rows [n, H], less the mean and over the deviation of each feature in the first."""
     mean, deviation = jnp.mean(features, axis=0), jnp.std(features, axis=0)
     deviation = jnp.where(deviation > 0, deviation, 1.0)
     return tuple((rows - mean) / deviation for rows in (features, *others))
