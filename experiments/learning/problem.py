@@ -1,6 +1,7 @@
 """From a config to arrays, and to where every training starts."""
 
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -91,7 +92,9 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     else:
         named = {"classes": config.classes, "split_seed": config.split_seed, "label_column": config.label_column}
         try:
-            dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", datasets.Incomplete)  # it is among the notes, and so printed once
+                dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
         except ImportError as error:  # of a library that reads this kind of data
             raise ValueError(
                 f"config.dataset: {config.dataset!r} cannot be read without a library ({error})"
