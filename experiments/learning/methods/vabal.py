@@ -13,13 +13,14 @@ from experiments.learning.methods._method import Method, balanced_batch
 from experiments.learning.view import View
 from experiments.plan.strategies import Strategy
 
-# The terms of Table 1, the constraints of Table 2, and what the authors' code does.
+# The terms of Table 1, the constraints of Table 2, and what the authors' code does: its score has no p(y_n | yhat_n),
+# takes the loss itself for the likelihood and the prior from the pool. The layer on the stages stays the paper's.
 TERMS, CONSTRAINTS, AUTHORS = ("likelihood", "prior", "difficulty"), ("absolute", "sigmoid"), "authors"
 OPTIONS = (*TERMS, *CONSTRAINTS, AUTHORS)
 
 
 class Settings(NamedTuple):
-    """The paper's, but for what a config or an ablation sets; static."""
+    """Defaults of the library, which say what is the paper's and what is not; static."""
 
     budget: int
     training: stage_vae.Training = stage_vae.Training()
