@@ -26,7 +26,9 @@ def get_base() -> ConfigDict:
     config.minority_ratio = 0.1  # to this share of their rows; "exponential": the last class over the first
     config.minority = FieldReference("drawn", field_type=object)  # the classes cut: drawn for each seed, the "last" by
     # index, or a tuple of them
-    config.source_ratio = 0.813  # "transfer": deviation over mean of its class sizes, here ImageNet's
+    config.source_ratio = (
+        0.813  # "transfer": deviation over mean of the class sizes; ImageNet's, 0 is a balanced subset
+    )
     config.class_mean = 0.0  # "transfer": rows of a class on average
 
     # Active learning
@@ -144,7 +146,7 @@ def set_transfer(config: ConfigDict) -> None:
 def set_cifar100_transfer(config: ConfigDict) -> None:
     """CIFAR-100 in the place of MNIST after `set_transfer`, as the papers have it."""
     config.dataset, config.num_classes = "cifar100", 100
-    config.class_mean = 172.0
+    config.class_mean, config.source_ratio = 171.68, 0.7396  # ICPR 2020, Table I
     config.backbone, config.augment = "resnet18", "flip_and_crop"
 
 

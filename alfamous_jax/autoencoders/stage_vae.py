@@ -19,7 +19,7 @@ MEASURES = {"square": jnp.square, "absolute": jnp.abs, "sigmoid": jax.nn.sigmoid
 
 
 class Training(NamedTuple):
-    """How it is trained: the numbers are the paper's (section 3.4), what it does not say its authors' code's. Static."""
+    """How it is trained: numbers of the paper's section 3.4, and what it does not say as its authors' code. Static."""
 
     mask_in_training: bool = True  # whether the predicted class's block is decoded as 0; not in the paper, the authors'
     weight: float = 0.005  # of the label's loss, lambda of Eq. 10

@@ -24,7 +24,7 @@ DRAWN_AT_ONCE = 2**20  # numbers of a layer of the decoder that are held at a ti
 
 
 class Scoring(NamedTuple):
-    """Which probabilities count, and how. The terms of Eq. 6 are the paper's, the form of the likelihood is ours. Static.
+    """Which probabilities count, and how; static. The terms of Eq. 6 are the paper's, the form of the likelihood ours.
 
     The paper takes "the inversed value" of the autoencoder's loss for a lower bound of the likelihood and does not say
     more. Its loss bounds the negative log-likelihood, hence exp(-loss).
