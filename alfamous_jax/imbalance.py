@@ -23,7 +23,7 @@ def step_profile(counts: jax.Array, minority: jax.Array, ratio: float) -> jax.Ar
     """
     counts = jnp.asarray(counts)
     chex.assert_equal_shape([counts, minority])
-    return jnp.where(minority, _whole_part(np.float64(ratio), counts), counts)
+    return jnp.where(minority, _whole_part(np.asarray(ratio, np.float64), counts), counts)
 
 
 def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:

@@ -41,6 +41,7 @@ def get_base() -> ConfigDict:
     config.cycles = 6
     config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
     config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
+    config.count_cycle = True  # whether labels of the running cycle count for the demand, or those before it alone
     config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}
     config.bald_samples = 0  # draws of BALD; 0 is the closed form
     config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
@@ -95,6 +96,7 @@ def get_base() -> ConfigDict:
     config.epochs = 100
     config.milestones = ()  # epochs at which the learning rate falls by `decay`; () is a cosine to 0
     config.decay = 0.5
+    config.plateau = 0  # epochs without a lower training loss after which it falls by `decay`; 0 waits for none
 
     # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device; "pool" runs
     # them one after the other, each with its pool split over all devices
@@ -140,7 +142,7 @@ def set_transfer(config: ConfigDict) -> None:
     config.weight_decay = 5e-4
     config.batch_size = 32
     config.epochs = 60
-    config.milestones, config.decay = (40,), 0.1
+    config.plateau, config.decay = 10, 0.1
 
 
 def set_cifar100_transfer(config: ConfigDict) -> None:

@@ -57,7 +57,7 @@ def get_config(mode: str = "") -> ConfigDict:
         config.class_mean = config.class_mean if mode == "balanced" else 200.0
     if mode == "smoke":
         config.selections, config.budgets, config.seeds = ("random", "ent-inv-div-bal"), (50,), 1
-        config.epochs, config.milestones, config.class_mean = 2, (), 60.0
+        config.epochs, config.class_mean = 2, 60.0
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(map(repr, MODES[1:]))}, got {mode!r}")
     return config

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax.datasets import scaling
@@ -54,6 +55,7 @@ def training(config: FrozenConfigDict) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "augment": _augmentation(config),
         "dropout": config.dropout > 0,
+        "plateau": optax.contrib.reduce_on_plateau(config.decay, config.plateau) if config.plateau else None,
     }
 
 
@@ -164,7 +166,9 @@ def _augmentation(config: FrozenConfigDict) -> train.Augment | None:
 
 
 def _schedule(config: FrozenConfigDict) -> optax.Schedule:
-    """Learning rate by epoch: a cosine to 0, or lower by config.decay at every milestone."""
+    """Learning rate by epoch: a cosine to 0, lower by config.decay at every milestone, or as the loss has it later."""
+    if config.plateau:
+        return optax.constant_schedule(config.learning_rate)
     if not config.milestones:
         return optax.cosine_decay_schedule(config.learning_rate, config.epochs)
     return optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.milestones, config.decay))

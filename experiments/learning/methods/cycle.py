@@ -23,6 +23,7 @@ class Settings(NamedTuple):
     budget: int
     minibatch: int  # rows of a query
     update: bool
+    count_cycle: bool
     axis_name: str | None
 
 
@@ -38,7 +39,7 @@ def of_utility(utility: str | Utility, config: Mapping, strategy: Strategy, axis
     """The settings of a strategy that ranks by some utility; without balance and updates its rows are picked singly."""
     one_by_one = strategy.updates or not strategy.balanced
     minibatch = int(strategy.option or 1) if one_by_one else config["budget"]
-    return Settings(utility, config["budget"], minibatch, strategy.updates, axis_name)
+    return Settings(utility, config["budget"], minibatch, strategy.updates, config["count_cycle"], axis_name)
 
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
