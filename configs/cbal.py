@@ -6,6 +6,7 @@
     cifar10-IF            CIFAR-10, ResNet-18: random, entropy, KCenterGreedy and VAAL, plain and class-balanced
     cifar100-IF           CIFAR-100, the same
     tiny_imagenet-IF      Tiny ImageNet, features of a pretrained network: random, entropy and BALD
+    lambda                Fig. 4: CIFAR-100, entropy-cb and pseudo-labels on the first model, lam up to 3
     (none)                cifar10-0.1
     smoke                 CIFAR-10, ResNet-6, two strategies, 1 cycle of 2 epochs: a minute
 
@@ -33,10 +34,12 @@ CLASSES = {"cifar10": 10, "cifar100": 100, "tiny_imagenet": 200}
 
 def get_config(mode: str = "") -> ConfigDict:
     """The experiment in the mode after the colon of --config."""
-    dataset, _, factor = (mode if mode not in ("", "smoke") else "cifar10-0.1").partition("-")
+    asked = {"": "cifar10-0.1", "smoke": "cifar10-0.1", "lambda": "cifar100-1"}.get(mode, mode)
+    dataset, _, factor = asked.partition("-")
     if dataset not in CLASSES or factor not in FACTORS:
         raise ValueError(
-            f"mode must be 'smoke' or DATASET-IF with {', '.join(CLASSES)} and {', '.join(FACTORS)}, got {mode!r}"
+            f"mode must be 'smoke', 'lambda' or DATASET-IF with {', '.join(CLASSES)} and {', '.join(FACTORS)}, "
+            f"got {mode!r}"
         )
     config = get_base()
     config.dataset = dataset
@@ -75,6 +78,10 @@ def get_config(mode: str = "") -> ConfigDict:
         config.augment = "none"
         config.learning_rate, config.weight_decay = 0.01, 0.0
         config.epochs, config.milestones = 30, (10, 15, 20, 25)
+    if mode == "lambda":
+        config.strategies, config.cycles = ("entropy-cb", "entropy-pseudo"), 1
+        config.lam, config.lam_grid = "auto", tuple(step / 4 for step in range(1, 13))
+        config.lams = {}
     if mode == "smoke":
         config.strategies = ("entropy", "entropy-cb")
         config.seeds, config.cycles, config.epochs = 1, 1, 2

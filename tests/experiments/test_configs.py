@@ -21,7 +21,8 @@ from experiments.run import run
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODES = {name: ("", "paper", "smoke") for name in alfamous.PAPER_SETTINGS}
-MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "smoke")
+MODES["mnist"] += ("lambda",)
+MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "lambda", "smoke")
 MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
 MODES["features"] = ("", "fmnist", "linear", "smoke")
 MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
@@ -114,9 +115,9 @@ BAD_CONFIGS = {
     ),
     "no dropout": ({"strategies": ("bald-mc",)}, "config.dropout: 'bald-mc' needs a rate above 0"),
     "lam of its own": ({"lams": {"kcenter": 0.5}}, "config.lams: 'kcenter' is not a strategy that balances classes"),
-    "lam without utility": (
-        {"strategies": ("kcenter-cb",), "lam": "auto"},
-        "config.lams: 'kcenter-cb' needs a number here, as config.lam is 'auto'",
+    "lam of a selection of one's own": (
+        {"strategies": ("examples.mine:select",), "lam": "auto"},
+        "config.lams: 'examples.mine:select' needs a number here, as config.lam is 'auto'",
     ),
     "head": ({"head": "mlp"}, "config.head: expected 'sngp', 'linear' or 'map', got 'mlp'"),
     "unequal start": (

@@ -98,7 +98,7 @@ def check(config: Mapping) -> None:
         except ValueError as error:
             told = str(error)
             raise ValueError(told if told.startswith("config.") else f"config.strategies: {told}") from error
-        if lam_of(config, strategy) == "auto" and not method.chooses_lam:
+        if lam_of(config, strategy) == "auto" and method.choose is None:
             raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
         if config["pool_dtype"] != "float32" and not method.narrow:
             raise ValueError(

@@ -8,8 +8,9 @@ import jax
 
 from alfamous_jax import acquisition, cycle
 from alfamous_jax.core.contract import Selection, without_objective
+from alfamous_jax.selection.balance_lp import Curve
 from alfamous_jax.utilities import Utility
-from experiments.learning.methods._method import Method
+from experiments.learning.methods._method import Method, choose_lambda
 from experiments.learning.view import View
 from experiments.plan.strategies import FORMS, Strategy
 
@@ -49,6 +50,12 @@ def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Sele
     return without_objective(info.indices, info.num_invalid, view.phi.dtype)
 
 
+def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
+    """By batches of the whole budget, as AL-FaMoUS does for its single picks too (section 4.2)."""
+    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
+    return choose_lambda(*cycle.score(state, key, settings.utility), view, settings.budget, grid)
+
+
 def check(config: Mapping, strategy: Strategy) -> None:
     """The rows of a query divide the budget."""
     if not strategy.option:
@@ -78,7 +85,7 @@ METHOD = Method(
     check=check,
     forms=FORMS,
     options="rows of a query, for forms with updates",
-    chooses_lam=True,
+    choose=choose,
     narrow=True,
     splits=True,
     bayesian=lambda strategy: strategy.updates or strategy.base == "bald",
