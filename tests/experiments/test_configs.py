@@ -79,6 +79,16 @@ def test_class_balanced_active_learning_has_the_settings_of_its_paper():
         assert variables["params"]["head"]["kernel"].shape == (513, config.num_classes)
 
 
+def test_vaal_trains_as_long_as_its_authors_do():
+    """100 epochs in batches of 128; what is meant for 2 cores has a short form and says so."""
+    cbal, vabal = (importlib.import_module(f"configs.{name}") for name in ("cbal", "vabal"))
+    for config in (cbal.get_config("cifar100-0.1"), vabal.get_config("cifar10+1"), vabal.get_config("cifar100")):
+        assert "vaal" in config.strategies and config.vae_steps == 39_062
+    assert vabal.get_config("neu").vae_steps == 100 * 5_778 // 128
+    assert vabal.get_config("fmnist+1").vae_steps == 200 and "200 steps on Fashion-MNIST" in vabal.__doc__
+    assert all(module.get_config("smoke").vae_steps == 20 for module in (cbal, vabal))
+
+
 def test_vabal_has_the_settings_of_its_paper():
     get = importlib.import_module("configs.vabal").get_config
     rounds = {"cifar10-5": (500, 5), "cifar100+45..55": (1000, 4), "neu": (250, 4)}
