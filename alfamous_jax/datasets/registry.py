@@ -24,6 +24,8 @@ SOURCES = {
     "fmnist": Source(10, (28, 28), 70_000, "source", "channel", ("fmnist", "fashion_mnist"), tfds="fashion_mnist"),
     "cifar10": Source(10, (32, 32, 3), 60_000, "source", "channel", ("cifar10",), tfds="cifar10"),
     "cifar100": Source(100, (32, 32, 3), 60_000, "source", "channel", ("cifar100",), tfds="cifar100"),
+    # Photographs of many sizes, as published; the middle square at 64 x 64.
+    "food101": Source(101, (64, 64, 3), 101_000, "source", "channel", ("food101",), tfds="food101"),
     "neu": Source(9, (64, 64), 7_226, "spread", "channel", ("neu",), test_rows=1_448),
     "crop": Source(24, (46,), 24_000, "halves", "channel", ("crop",), ucr="Crop"),
     "electric_devices": Source(7, (96,), 16_637, "halves", "channel", ("electric_devices",), ucr="ElectricDevices"),

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import sys
 import warnings
 
 import numpy as np
@@ -162,33 +161,6 @@ def test_the_first_bad_number_of_a_folder(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"^here: x\[33, 2\] is -1e\+39 \(row 33, column 2\), beyond float32"):
             finite.check("here", np.where(np.isnan(rows), -1e39, rows))
         finite.check("here", np.nan_to_num(rows))
-
-
-class FakeImages:
-    """Stands in for tensorflow-datasets: rows as it gives them."""
-
-    @staticmethod
-    def data_source(name, split):
-        assert name == "mnist"
-        rows = {"train": 4, "test": 2}[split]
-        return [{"image": np.full((28, 28, 1), i, np.uint8), "label": i} for i in range(rows)]
-
-
-def test_tensorflow_datasets_come_last(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", FakeImages)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "tensorflow_datasets")
-    data = datasets.load("mnist", 10, data_dir=tmp_path)
-    assert data.x_train.shape == (4, 28, 28) and data.x_test.shape == (2, 28, 28)
-    np.testing.assert_array_equal(data.y_train, [0, 1, 2, 3])
-    np.testing.assert_array_equal(data.x_train[:, 0, 0], [0, 1, 2, 3])
-    write(
-        tmp_path / "mnist.npz",
-        x_train=np.zeros((3, 28, 28)),
-        y_train=np.arange(3),
-        x_test=np.zeros((1, 28, 28)),
-        y_test=[0],
-    )
-    assert len(datasets.load("mnist", 10, data_dir=tmp_path).y_train) == 3
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):
