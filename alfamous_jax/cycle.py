@@ -116,6 +116,7 @@ def query(
     utility: str | Utility = "least_confidence",
     lam: jax.Array | float = 0.0,
     num: int = 1,
+    counted: jax.Array | None = None,
     axis_name: str | None = None,
 ) -> tuple[jax.Array, QueryInfo]:
     """The next rows to label: argmin of -z'u + lam ||demand - P'z||_1 over `num` rows (Eq. 3).
@@ -127,6 +128,7 @@ def query(
       lam: weight of the class balance; 0 is pure utility. One that is negative or not finite picks nothing, and every
         available row counts as invalid.
       num: how many rows, static. One is exact, more are chosen by `balance_lp.select_batch`.
+      counted: labels of each class that the demand takes for known [K], n_k of Eq. 2; all of the state's if not given.
       axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. A function for `utility` sees
         the rows of its device.
 
@@ -146,7 +148,9 @@ def query(
     worth, probs = score(state, key, utility, axis_name)
     worth = jnp.where(jnp.isfinite(state.variance), worth, jnp.nan)  # an infinite one has finite probabilities
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
-    demand = balance.class_demand(state.counts, jnp.sum(state.counts) + (num if num > 1 else 0))
+    known = state.counts if counted is None else convert.as_counts(counted)
+    chex.assert_equal_shape([known, state.counts])
+    demand = balance.class_demand(known, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:
         indices = balance.select_one(worth, probs, demand, lam, state.available, axis_name=axis_name)[None]
         valid = jnp.isfinite(balance.marginal(worth, probs, demand, lam)) & contract.can_weigh(lam, demand)
@@ -227,7 +231,7 @@ def num_invalid(state: PoolState, phi: jax.Array, indices: jax.Array, axis_name:
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "count_cycle", "axis_name"))
 def run(
     key: jax.Array,
     posterior: Posterior,
@@ -241,6 +245,7 @@ def run(
     budget: int,
     minibatch: int = 1,
     update: bool = True,
+    count_cycle: bool = True,
     axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """A whole cycle against a simulated oracle: `init`, then `acquire`.
@@ -252,7 +257,7 @@ def run(
       labels: the oracle's answers [N].
       available: rows that may be queried [N].
       counts: labels known of each class [K].
-      utility, lam, budget, minibatch, update, axis_name: see `acquire`.
+      utility, lam, budget, minibatch, update, count_cycle, axis_name: see `acquire`.
 
     Returns:
       the state after the last label and what was picked.
@@ -266,14 +271,16 @@ def run(
       >>> info.indices.tolist(), info.labels.tolist(), state.counts.tolist()
       ([1, 2], [1, 1], [1, 2])
     """
-    how = {"utility": utility, "budget": budget, "minibatch": minibatch, "update": update, "axis_name": axis_name}
     state = init(posterior, phi, available, counts)
-    end: tuple[PoolState, CycleInfo] = acquire(key, state, phi, labels, lam=lam, **how)
+    end: tuple[PoolState, CycleInfo] = acquire(
+        key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update,
+        count_cycle=count_cycle, axis_name=axis_name,
+    )  # fmt: skip
     return end
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "axis_name"))
+@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "count_cycle", "axis_name"))
 def acquire(
     key: jax.Array,
     state: PoolState,
@@ -285,6 +292,7 @@ def acquire(
     budget: int,
     minibatch: int = 1,
     update: bool = True,
+    count_cycle: bool = True,
     axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """`query` and `update` repeated in one scan until `budget` rows are labelled.
@@ -301,6 +309,8 @@ def acquire(
       budget: b, static.
       minibatch: rows per query, static; divides `budget`.
       update: whether labels move the posterior before the next query, static.
+      count_cycle: whether labels of this cycle count for the demand of the next query, as in Algorithm 1, static.
+        Without, n_k of Eq. 2 are the labels of the cycles before, as its text has them, and only the share grows.
       axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is,
         and the end one for each label.
 
@@ -321,6 +331,7 @@ def acquire(
     labels = convert.as_labels(labels)
     base, num_classes = state.posterior.cov, state.counts.shape[0]
     ask = partial(query, utility=utility, lam=lam, num=minibatch, axis_name=axis_name)
+    ask = ask if count_cycle else partial(ask, counted=state.counts)
 
     def step(carry: tuple[PoolState, Factors], slots: jax.Array) -> tuple[tuple[PoolState, Factors], Any]:
         state, factors = carry

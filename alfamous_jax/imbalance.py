@@ -3,33 +3,35 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from alfamous_jax.core import convert
+from alfamous_jax.core import convert, exact
+
+SLIP = 1e-6  # what a product may lack of a whole number and still reach it, as .1 is no number of float32
 
 
 def step_profile(counts: jax.Array, minority: jax.Array, ratio: float) -> jax.Array:
     """Minority classes keep a fraction of their rows, the others all (AL-FaMoUS section 4.1.1).
 
     Args:
-      counts: rows of each class [K], integers.
+      counts: rows of each class [K], integers below 2**24.
       minority: which classes shrink [K].
-      ratio: the fraction kept, in [0, 1]; .1 in AL-FaMoUS.
+      ratio: the fraction kept, in [0, 1], static; .1 in AL-FaMoUS.
 
     Returns:
-      target counts [K], rounded down.
+      target counts [K], rounded down; what lacks less than a millionth of a whole number is one.
     """
     counts = jnp.asarray(counts)
     chex.assert_equal_shape([counts, minority])
-    kept = jnp.floor(ratio * counts + 1e-4).astype(counts.dtype)
-    return jnp.where(minority, kept, counts)
+    return jnp.where(minority, _whole_part(np.asarray(ratio, np.float64), counts), counts)
 
 
 def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
     """Class sizes that fall exponentially from the first class to the last, which keeps a fraction (CBAL).
 
     Args:
-      counts: rows of each class [K], integers.
-      ratio: the last class over the first, in (0, 1].
+      counts: rows of each class [K], integers below 2**24.
+      ratio: the last class over the first, in (0, 1], static.
 
     Returns:
       target counts [K], max(counts) ratio^(k / (K - 1)) rounded down, and no more than a class has. A single class
@@ -37,9 +39,19 @@ def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
     """
     counts = jnp.asarray(counts)
     chex.assert_rank(counts, 1)
-    steps = jnp.arange(counts.shape[0]) / max(counts.shape[0] - 1, 1)
-    target = jnp.floor(jnp.max(counts) * ratio**steps + 1e-3).astype(counts.dtype)
-    return jnp.minimum(target, counts)
+    steps = np.arange(counts.shape[0]) / max(counts.shape[0] - 1, 1)
+    return jnp.minimum(_whole_part(np.float64(ratio) ** steps, jnp.max(counts)), counts)
+
+
+def _whole_part(factors: np.ndarray, counts: jax.Array) -> jax.Array:
+    """The product of each factor and count, rounded down; with twice the digits of float32."""
+    high = np.float32(factors)
+    known = jnp.broadcast_to(counts.astype(jnp.float32), jnp.broadcast_shapes(high.shape, counts.shape))
+    terms = exact.products(jnp.broadcast_to(high, known.shape), known)
+    product = exact.total(jnp.concatenate([terms, (np.float32(factors - high) * known)[None]]))
+    whole = jnp.floor(product.high)
+    rest = jnp.floor((product.high - whole) + product.low + SLIP)
+    return (whole + rest).astype(counts.dtype)
 
 
 def transfer_profile(source_counts: jax.Array, counts: jax.Array, mean: float) -> jax.Array:

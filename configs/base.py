@@ -26,7 +26,9 @@ def get_base() -> ConfigDict:
     config.minority_ratio = 0.1  # to this share of their rows; "exponential": the last class over the first
     config.minority = FieldReference("drawn", field_type=object)  # the classes cut: drawn for each seed, the "last" by
     # index, or a tuple of them
-    config.source_ratio = 0.813  # "transfer": deviation over mean of its class sizes, here ImageNet's
+    config.source_ratio = (
+        0.813  # "transfer": deviation over mean of the class sizes; ImageNet's, 0 is a balanced subset
+    )
     config.class_mean = 0.0  # "transfer": rows of a class on average
 
     # Active learning
@@ -39,10 +41,11 @@ def get_base() -> ConfigDict:
     config.cycles = 6
     config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
     config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
+    config.count_cycle = True  # whether labels of the running cycle count for the demand, or those before it alone
     config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}
     config.bald_samples = 0  # draws of BALD; 0 is the closed form
     config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
-    config.vae_steps = 500  # of vaal, each of 128 labelled and 128 other rows
+    config.vae_steps = 500  # of vaal, each of 128 labelled and 128 other rows; a short form, see `authors_vae_steps`
     config.vabal = ConfigDict()  # of vabal; alfamous_jax.stage_vae and alfamous_jax.vabal say what each is
     config.vabal.constraint = "square"  # "absolute", "sigmoid"
     config.vabal.batch_norm = False
@@ -68,6 +71,7 @@ def get_base() -> ConfigDict:
     config.depth = 2
     config.spectral_bound = 6.0  # 0 is none
     config.dropout = 0.0  # rate; before every block, or on the features of "identity"
+    config.posterior = True  # of the last layer; False ranks by the plain softmax, as all papers but AL-FaMoUS do
     config.num_features = 1024
     config.kernel_scale = 1.0
     config.refit = False  # fit the last layer anew, exactly, once the network is trained
@@ -92,12 +96,18 @@ def get_base() -> ConfigDict:
     config.epochs = 100
     config.milestones = ()  # epochs at which the learning rate falls by `decay`; () is a cosine to 0
     config.decay = 0.5
+    config.plateau = 0  # epochs without a lower training loss after which it falls by `decay`; 0 waits for none
 
     # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device; "pool" runs
     # them one after the other, each with its pool split over all devices
     config.parallel = "auto"
     config.workers = 0  # processes at a time; 0 is one for each core
     return config
+
+
+def authors_vae_steps(num_rows: int) -> int:
+    """Steps of VAAL in its authors' code: 100 epochs of the training set in batches of 128, 39,062 on CIFAR."""
+    return 100 * num_rows // 128
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -131,18 +141,19 @@ def set_transfer(config: ConfigDict) -> None:
     config.profile, config.class_mean = "transfer", 600.0
 
     config.backbone, config.head = "resnet6", "linear"
+    config.posterior = False
     config.spectral_bound = 0.0
     config.learning_rate = 0.01
     config.weight_decay = 5e-4
     config.batch_size = 32
     config.epochs = 60
-    config.milestones, config.decay = (40,), 0.1
+    config.plateau, config.decay = 10, 0.1
 
 
 def set_cifar100_transfer(config: ConfigDict) -> None:
     """CIFAR-100 in the place of MNIST after `set_transfer`, as the papers have it."""
     config.dataset, config.num_classes = "cifar100", 100
-    config.class_mean = 172.0
+    config.class_mean, config.source_ratio = 171.68, 0.7396  # ICPR 2020, Table I
     config.backbone, config.augment = "resnet18", "flip_and_crop"
 
 

@@ -8,8 +8,7 @@
     smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
 Times from a lane on one core; nothing was timed on a GPU yet. With --config.width=32 a lane takes 14 minutes.
-A copy of the data that lacks rows (`electric_devices_part`: 14,851 of 16,637) gives scores that are not comparable with
-these; the run then says how many there are.
+A copy of the data that lacks rows gives scores that are not comparable with these; the run then says how many it has.
 Expected macro F1, mean over the cycles (paper): random .616, us .632, us-cb .632, us-fbu .639,
 us-alfamous .643, bald .608, bald-cb .618, bald-fbu .620, bald-alfamous .626.
 """

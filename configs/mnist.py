@@ -5,6 +5,7 @@
     mode    what it runs                                             time on 2 cores
     (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          20 minutes
     paper   all nine strategies, 10 seeds: the MNIST column          3 hours
+    lambda  us-cb at nine lam from .01 to 2: Fig. 4; 5 seeds         not timed
     smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
 Times from a lane on one core; nothing was timed on a GPU yet.
@@ -33,5 +34,8 @@ def get_config(mode: str = "") -> ConfigDict:
     config.kernel_scale = 1.0
     config.epochs = 100
 
-    set_mode(config, mode)
+    set_mode(config, mode, "lambda")
+    if mode == "lambda":
+        config.strategies, config.seeds, config.cycles = ("us-cb",), 5, 1
+        config.lam, config.lam_grid = "auto", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
     return config

@@ -19,13 +19,13 @@ MEASURES = {"square": jnp.square, "absolute": jnp.abs, "sigmoid": jax.nn.sigmoid
 
 
 class Training(NamedTuple):
-    """How it is trained; the defaults are the paper's. Static."""
+    """How it is trained: numbers of the paper's section 3.4, and what it does not say as its authors' code. Static."""
 
-    mask_in_training: bool = True  # whether the predicted class's block is decoded as 0 (the authors' code)
+    mask_in_training: bool = True  # whether the predicted class's block is decoded as 0; not in the paper, the authors'
     weight: float = 0.005  # of the label's loss, lambda of Eq. 10
     epochs: int = 20
     learning_rate: float = 1e-4
-    milestones: tuple[int, ...] = ()  # epochs at which the rate falls to a tenth
+    milestones: tuple[int, ...] = ()  # epochs at which the rate falls to a tenth; the authors' code: 16, from .01
 
 
 class Models(NamedTuple):
@@ -42,8 +42,10 @@ class StageVAE(nn.Module):
     num_classes: int
     num_stages: int
     constraint: str = "square"  # what sums up to w_n: z^2; "absolute", |z|; "sigmoid" (Table 2)
-    batch_norm: bool = False  # after every rectifier of encoder and decoder (the authors' code)
-    kl_weight: float = 1.0  # of the KL in Eq. 9, beside means over features and over latents
+    batch_norm: bool = (
+        False  # after every rectifier of encoder and decoder; not in the paper, True in the authors' code
+    )
+    kl_weight: float = 1.0  # of the KL in Eq. 9; that error and KL are means and no sums is the authors' code
 
     def setup(self) -> None:
         """The layers on the stages, and the autoencoder."""

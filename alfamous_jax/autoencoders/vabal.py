@@ -24,13 +24,17 @@ DRAWN_AT_ONCE = 2**20  # numbers of a layer of the decoder that are held at a ti
 
 
 class Scoring(NamedTuple):
-    """Which probabilities count, and how; the defaults are the paper's. Static."""
+    """Which probabilities count, and how; static. The terms of Eq. 6 are the paper's, the form of the likelihood ours.
+
+    The paper takes "the inversed value" of the autoencoder's loss for a lower bound of the likelihood and does not say
+    more. Its loss bounds the negative log-likelihood, hence exp(-loss).
+    """
 
     num_samples: int = 100  # draws of the latent
-    use_prior: bool = True  # Table 1
-    use_difficulty: bool = True  # Table 1
-    likelihood: str = "exp"  # of a loss: exp(-loss); "inverse", 1 / loss; "loss" itself (the authors' code)
-    prior_from: str = "labelled"  # rows whose autoencoder labels are counted; "available" (the authors' code)
+    use_prior: bool = True  # p(yhat_n), Table 1
+    use_difficulty: bool = True  # p(y_n | yhat_n), Table 1; the authors' code leaves it out of its score
+    likelihood: str = "exp"  # exp(-loss), ours; "inverse", 1 / loss; "loss" itself, as the authors' code has it
+    prior_from: str = "labelled"  # rows whose autoencoder labels are counted, Eq. 12; "available", the authors' code
 
 
 class Rates(NamedTuple):

@@ -7,6 +7,7 @@ pretrained network's probabilities of its own classes. Where it may lie is said 
 
 import os
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,10 @@ from alfamous_jax.datasets.registry import SOURCES
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
 MOST_CHANNELS = 12  # of a series that nothing but the shape of its rows tells from an image
+
+
+class Incomplete(UserWarning):
+    """A copy of a data set of the registry has another number of rows than was published."""
 
 
 class Dataset(NamedTuple):
@@ -59,7 +64,7 @@ def load(
       label_column: of a table; "" is the one called label, y, class or target.
 
     Returns:
-      the data set.
+      the data set; of the registry with another number of rows than was published, with a warning `Incomplete`.
 
     Raises:
       FileNotFoundError: it is nowhere; says what to put where.
@@ -89,9 +94,17 @@ def load(
     data = _checked(where, (x_train, y_train, x_test, y_test), source.num_classes)
     if x_train.shape[1:] != source.shape:
         raise ValueError(f"{where}: rows of {name} have shape {source.shape}, got {x_train.shape[1:]}")
-    num_missing = source.num_rows - len(y_train) - len(y_test)
+    num_rows = len(y_train) + len(y_test)
+    if num_rows != source.num_rows:
+        said = (
+            f"This copy of {name} has {num_rows:,} rows, not the {source.num_rows:,} that were published: its scores "
+        )
+        said += "are not to be set beside published ones."
+        warnings.warn(f"{where}: {said}", Incomplete, stacklevel=2)
+        notes = (*notes, said)
     names = tuple(map(str, classes)) or _names(arrays)
     names = names if len(names) == source.num_classes else ()
+    num_missing = source.num_rows - num_rows
     return data._replace(scaling=source.scaling, num_missing=num_missing, class_names=names, notes=notes)
 
 

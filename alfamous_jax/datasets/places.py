@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alfamous_jax.datasets import npz, tables, ucr
+from alfamous_jax.datasets import from_tfds, npz, tables, ucr
 from alfamous_jax.datasets.registry import SOURCES, Source
 
 PACKAGED = ("letter",)
@@ -58,9 +58,9 @@ def registered(name: str, source: Source, folder: pathlib.Path | None) -> Found:
         if folder and (folder / source.ucr).is_dir():
             return Found(str(folder / source.ucr), *ucr.read(folder / source.ucr, source.ucr))
     if source.tfds:
-        tried.append("tensorflow-datasets (pip install 'alfamous-jax[data]'), which downloads it")
+        tried.append(f"tensorflow-datasets ({from_tfds.EXTRA}), which downloads it and prepares it by TensorFlow")
         if importlib.util.find_spec("tensorflow_datasets"):
-            return Found(f"tensorflow-datasets {source.tfds}", _read_tfds(source.tfds))
+            return Found(f"tensorflow-datasets {source.tfds}", *from_tfds.read(source))
     raise FileNotFoundError(f"dataset: {name!r} was not found; looked for {'; '.join(tried)}")
 
 
@@ -109,17 +109,6 @@ def own(name: str, folder: pathlib.Path | None, label_column: str = "") -> Found
     if not in_data:
         raise FileNotFoundError(f"{known}, nor a file {path}")
     return Found(str(path), npz.read(path))
-
-
-def _read_tfds(name: str) -> Arrays:
-    import tensorflow_datasets
-
-    parts: Arrays = {}
-    for kind in ("train", "test"):
-        rows = list(tensorflow_datasets.data_source(name, split=kind))
-        parts[f"x_{kind}"] = np.stack([row["image"] for row in rows])
-        parts[f"y_{kind}"] = np.array([row["label"] for row in rows])
-    return parts
 
 
 def _map_folder(folder: pathlib.Path) -> Arrays:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax import imbalance
+from alfamous_jax.datasets import profiles
 from alfamous_jax.datasets.files import Dataset
 
 PROFILES = ("step", "exponential", "transfer")
@@ -21,8 +22,8 @@ class Imbalance(NamedTuple):
     ratio: float = 0.1  # what a cut class keeps; the last class over the first
     minority: str | tuple[int, ...] = "drawn"  # the classes that a step cuts: drawn by the key, the "last", or these
     initial_per_class: int = 0  # rows of each class that are set aside before the cut, to be labelled first
-    source_ratio: float = 0.813  # deviation over mean of the other data set's class sizes
-    mean: float = 0.0  # rows a class gets on average by "transfer", before the cut at what there is
+    source_ratio: float = 0.813  # deviation over mean of the class sizes by "transfer"; .813 is that of ImageNet
+    mean: float = 0.0  # rows a class gets on average by "transfer"; see `profiles.transferred`
 
 
 class Pool(NamedTuple):
@@ -44,8 +45,9 @@ def pool_size(dataset: Dataset, how: Imbalance) -> int:
       N.
     """
     rest = _class_counts(dataset) - how.initial_per_class
-    if how.profile == "transfer" and how.minority == "drawn":
-        rest = np.sort(rest)[::-1]  # the largest class may get the most
+    if how.profile == "transfer":
+        whole = min(round(how.mean * len(rest)), int(rest.sum()))
+        return whole + how.initial_per_class * dataset.num_classes
     if how.profile != "step" or how.minority != "drawn":
         kept = _targets(rest, how)
         return int(kept.sum()) + how.initial_per_class * dataset.num_classes
@@ -122,9 +124,8 @@ def _targets(counts: np.ndarray, how: Imbalance, order: np.ndarray | None = None
     """Rows that each class keeps, once it is known which are cut; by "transfer" they rise along `order`."""
     if how.profile == "transfer":
         order = np.arange(len(counts))[::-1] if order is None else order
-        source = imbalance.lognormal_counts(how.source_ratio, max(1000, len(counts)))
         targets = np.empty_like(counts)
-        targets[order] = np.asarray(imbalance.transfer_profile(source, jnp.asarray(counts[order]), how.mean))
+        targets[order] = profiles.transferred(counts[order], how.mean, how.source_ratio)
         return targets
     if how.profile == "exponential":
         return np.asarray(imbalance.exp_profile(jnp.asarray(counts), how.ratio))

@@ -44,7 +44,8 @@ def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) ->
     """The step direction of an optimiser, to be multiplied by minus the learning rate.
 
     Args:
-      name: "sgd" (Nesterov momentum) or "adam".
+      name: "sgd" (Nesterov momentum: the code of CBAL and of the fast update's authors; all papers print "momentum") or
+        "adam".
       momentum: of SGD.
       weight_decay: added to the gradient of every parameter, head and biases included.
 
@@ -62,8 +63,10 @@ def direction(name: str, *, momentum: float = 0.9, weight_decay: float = 0.0) ->
 
 @partial(
     jax.jit,
-    static_argnames=("model", "optimizer", "schedule", "epochs", "batch_size", "augment", "dropout", "num_snapshots"),
-)
+    static_argnames=(
+        "model", "optimizer", "schedule", "epochs", "batch_size", "augment", "dropout", "num_snapshots", "plateau"
+    ),
+)  # fmt: skip
 def fit(
     key: jax.Array,
     variables: dict[str, Any],
@@ -80,6 +83,7 @@ def fit(
     augment: Augment | None = None,
     dropout: bool = False,
     num_snapshots: int = 1,
+    plateau: optax.GradientTransformationExtraArgs | None = None,
 ) -> tuple[dict[str, Any], TrainInfo]:
     """Trains from `variables` on the rows inputs[indices[:count]], each once an epoch.
 
@@ -99,6 +103,8 @@ def fit(
       augment: (key, batch [batch_size, ...]) -> batch, applied to every training batch; static.
       dropout: whether the model is given the stream `dropout`; static.
       num_snapshots: S, a divisor of epochs; static.
+      plateau: of `optax.contrib.reduce_on_plateau`, told the mean loss of every epoch, whose scale multiplies the
+        schedule (minority-class AL waits 10 epochs); static, so build it once.
 
     Returns:
       the trained variables and what happened. With S > 1 the leaves are [S, ...]: after every epochs / S epochs, for
@@ -133,17 +139,22 @@ def fit(
         return params, moving, opt_state, total + loss * jnp.sum(weight)
 
     def epoch(carry: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        *carry, waited = carry
         number, key = inputs
         order_key, augment_key, dropout_key = _streams(key, augment is not None, dropout)
         order = jnp.pad(shuffle(order_key, indices.shape[0], count), (0, slots - indices.shape[0]))
-        one_step = partial(step, order=order, rate=schedule(number), augment_key=augment_key, dropout_key=dropout_key)
+        rate = schedule(number) if plateau is None else schedule(number) * waited.scale
+        one_step = partial(step, order=order, rate=rate, augment_key=augment_key, dropout_key=dropout_key)
         *state, total = jax.lax.fori_loop(0, steps_per_epoch, one_step, (*carry, jnp.zeros(())))
-        return tuple(state), total / count
+        if plateau is not None:
+            _, waited = plateau.update((), waited, value=total / count)
+        return (*state, waited), total / count
 
-    start = (variables["params"], moving, optimizer.init(variables["params"]))
+    waited = None if plateau is None else plateau.init(variables["params"])
+    start = (variables["params"], moving, optimizer.init(variables["params"]), waited)
     numbered = (jnp.arange(epochs), jax.random.split(key, epochs))
     if num_snapshots == 1:
-        (params, moving, _), losses = jax.lax.scan(epoch, start, numbered)
+        (params, moving, *_), losses = jax.lax.scan(epoch, start, numbered)
         return {"params": params, **moving, **constants}, TrainInfo(losses, steps_per_epoch * epochs)
 
     def part(carry: Any, numbered: Any) -> tuple[Any, Any]:

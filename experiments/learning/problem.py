@@ -1,6 +1,7 @@
 """From a config to arrays, and to where every training starts."""
 
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -91,7 +92,9 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     else:
         named = {"classes": config.classes, "split_seed": config.split_seed, "label_column": config.label_column}
         try:
-            dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", datasets.Incomplete)  # it is among the notes, and so printed once
+                dataset = datasets.load(config.dataset, config.num_classes, config.test_rows, **named)
         except ImportError as error:  # of a library that reads this kind of data
             raise ValueError(
                 f"config.dataset: {config.dataset!r} cannot be read without a library ({error})"
@@ -137,9 +140,8 @@ def load_data(config: FrozenConfigDict) -> Data:
     if config.source:
         source = load_source(config)
         (train, probs), (test, _) = (sources.look(source, inputs) for inputs in (data.inputs, data.x_test))
-        mean, deviation = jnp.mean(train, axis=0), jnp.std(train, axis=0)
-        deviation = jnp.where(deviation > 0, deviation, 1.0)
-        return data._replace(fixed=((train - mean) / deviation, (test - mean) / deviation), source_probs=probs)
+        fixed_train, fixed_test = sources.standardized(train, test)
+        return data._replace(fixed=(fixed_train, fixed_test), source_probs=probs)
     if any(scheme_of(config, parse(name)) not in NETWORKS for name in config.strategies):
         inputs, x_test = (x.reshape(len(x), -1) for x in (data.inputs, data.x_test))
         data = data._replace(fixed=(inputs, x_test))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax.datasets import scaling
@@ -33,7 +34,7 @@ class Scheme(NamedTuple):
     model: Any  # a flax module
     inputs: Callable[[Data], tuple[jax.Array, jax.Array]]  # what the model takes of the training and the test rows
     fit: Callable[..., tuple[Any, Learned]]  # (key, start, data, rows [M], count)
-    has_posterior: bool  # whether the last layer is probabilistic
+    has_posterior: bool  # whether the last layer is probabilistic; else strategies see a covariance of 0, the softmax
 
 
 def build(config: FrozenConfigDict, name: str) -> Scheme:
@@ -54,6 +55,7 @@ def training(config: FrozenConfigDict) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "augment": _augmentation(config),
         "dropout": config.dropout > 0,
+        "plateau": optax.contrib.reduce_on_plateau(config.decay, config.plateau) if config.plateau else None,
     }
 
 
@@ -70,7 +72,7 @@ def _network(config: FrozenConfigDict, thresholded: bool) -> Scheme:
             variables = linear.with_prior_threshold(variables, _counts(config, data, rows, count))
         return variables, learned
 
-    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=config.posterior)
 
 
 def _refit(
@@ -106,7 +108,7 @@ def _map_head(config: FrozenConfigDict) -> Scheme:
         variables = mapped.with_choice(start, choice.place, choice.mean) | {"posterior": {"ridge": choice.ridge}}
         return variables, Learned(choice.info.objective, choice.info.converged, choice.ridge, choice.place)
 
-    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=True)
+    return Scheme(model, lambda data: (data.inputs, data.x_test), fit, has_posterior=config.posterior)
 
 
 def _choose(
@@ -164,7 +166,9 @@ def _augmentation(config: FrozenConfigDict) -> train.Augment | None:
 
 
 def _schedule(config: FrozenConfigDict) -> optax.Schedule:
-    """Learning rate by epoch: a cosine to 0, or lower by config.decay at every milestone."""
+    """Learning rate by epoch: a cosine to 0, lower by config.decay at every milestone, or as the loss has it later."""
+    if config.plateau:
+        return optax.constant_schedule(config.learning_rate)
     if not config.milestones:
         return optax.cosine_decay_schedule(config.learning_rate, config.epochs)
     return optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.milestones, config.decay))

@@ -23,7 +23,7 @@ from experiments.plan.strategies import Lane, Strategy
 class SourceView(NamedTuple):
     """What a source network says of all rows."""
 
-    features: jax.Array  # [M, H]
+    features: jax.Array  # [M, H], standardised, with the ensemble as without
     probs: jax.Array  # [M, K']
 
 
@@ -53,8 +53,8 @@ def source_views(config: FrozenConfigDict) -> tuple[SourceView, SourceView | Non
     view = SourceView(features, data.source_probs)
     if not any(parse(name).ensemble for name in config.selections):
         return view, None
-    source = problem.load_source(config, config.ensemble)
-    return view, SourceView(*sources.look(source, data.inputs))
+    ensemble, probs = sources.look(problem.load_source(config, config.ensemble), data.inputs)
+    return view, SourceView(sources.standardized(ensemble)[0], probs)
 
 
 def course(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Course:

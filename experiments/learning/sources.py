@@ -84,6 +84,13 @@ def look(source: Source, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jax.tree.map(lambda *parts: sum(parts) / num, *seen)
 
 
+def standardized(features: jax.Array, *others: jax.Array) -> tuple[jax.Array, ...]:
+    """Features [N, H] and further rows [n, H], less the mean and over the deviation of each feature in the first."""
+    mean, deviation = jnp.mean(features, axis=0), jnp.std(features, axis=0)
+    deviation = jnp.where(deviation > 0, deviation, 1.0)
+    return tuple((rows - mean) / deviation for rows in (features, *others))
+
+
 def transplant(variables: Any, source: Source) -> Any:
     """Start variables of a network with the backbone of a source in them, and all that moves with it."""
     last = jax.tree.map(lambda x: x[-1], source.variables)

@@ -13,7 +13,7 @@ class View(NamedTuple):
     The three fields that may be None are there for the methods that name them in `needs`.
     """
 
-    posterior: Posterior  # of the last layer; of zero covariance under an SVM
+    posterior: Posterior  # of the last layer; of zero covariance under an SVM and without config.posterior
     phi: jax.Array  # [N, D], what the last layer sees
     labels: jax.Array  # [N], the oracle's answers, revealed as rows are picked
     available: jax.Array  # [N]

@@ -91,7 +91,7 @@ RULES: tuple[Rule, ...] = (
         lambda v: _integer(v) and 0 <= v < 2**32,  # of a larger one JAX takes the last 32 bits
     ),
     between(0, 2**31 - 1, "test_rows", "cycles", "pool_subset"),
-    between(0, 10**5, "workers", "bald_samples"),
+    between(0, 10**5, "workers", "bald_samples", "plateau"),
     between(0, 100, "depth"),
     between(2, 1000, "folds"),
     (
@@ -142,7 +142,7 @@ RULES: tuple[Rule, ...] = (
         lambda v: v in MINORITIES if isinstance(v, str) else _whole_numbers(v) and len(v) == len(set(v)),
     ),
     (
-        ("balanced_initial", "refit", "vabal.mask_in_training", "vabal.batch_norm"),
+        ("balanced_initial", "count_cycle", "posterior", "refit", "vabal.mask_in_training", "vabal.batch_norm"),
         "True or False",
         lambda v: isinstance(v, bool),
     ),
@@ -182,6 +182,11 @@ def check_config(config: Mapping, *others: Rule) -> None:
         raise ValueError("config.profile: 'exponential' needs two classes and config.minority_ratio above 0")
     if config["profile"] == "transfer" and not (config["class_mean"] and isinstance(config["minority"], str)):
         raise ValueError("config.profile: 'transfer' needs config.class_mean above 0 and no tuple in config.minority")
+    if config["plateau"] and (config["milestones"] or not 0 < config["decay"] < 1):
+        raise ValueError(
+            "config.plateau: the rate falls where the loss stays, which needs config.milestones () and config.decay "
+            f"between 0 and 1, got {config['milestones']!r} and {config['decay']}"
+        )
     if config["ridge"] == "auto" and not config["refit"] and config["head"] != "map":
         raise ValueError("config.ridge: 'auto' needs config.refit or config.head 'map', whose fit has a ridge")
     if config["head"] == "map":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 SEEDS = 5
 RATIO = 0.813  # of ImageNet, whose profile the data sets take over
 SETTINGS = {"initial": 500, "budget": 500, "cycles": 15}  # 16 rounds, the first at random
-FINE_TUNING = {"learning_rate": 0.01, "decay": 0.1, "batch_size": 32, "epochs": 60}
+FINE_TUNING = {"learning_rate": 0.01, "decay": 0.1, "batch_size": 32, "epochs": 60, "plateau": 10}
 
 
 class Induced(NamedTuple):

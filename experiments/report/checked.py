@@ -114,6 +114,6 @@ CONFIG: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
         "text or a list of classes",
         lambda v: isinstance(v, str) or (isinstance(v, list) and all(map(_whole, v))),
     ),
-    (("minority_ratio", "minority_share"), "a number", _number),
+    (("minority_ratio", "minority_share", "source_ratio"), "a number", _number),
     (("lam",), "a number or text", lambda v: _number(v) or isinstance(v, str)),
 )

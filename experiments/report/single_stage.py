@@ -59,7 +59,7 @@ def accuracy_table(run: Run, scheme: str) -> tuple[list[str], list[list[str]]]:
                 own.strategy.short,
                 *(plus_minus(c.mean, c.se, 2) for c in cells),
                 plus_minus(overall.mean, overall.se, 3),
-                number(_published(own.strategy.short, run.config.get("profile") == "transfer"), 3),
+                number(_published(own.strategy.short, _is_imbalanced(run)), 3),
             ]
         )
     if not math.isnan(full):
@@ -93,6 +93,11 @@ def full_accuracy(run: Run, scheme: str) -> float:
 def g_al(accuracy: np.ndarray, full: float) -> float:
     """Mean over the budgets of (accuracy - full) / (100 - full), both in %; NaN where one is not known."""
     return float(np.mean((accuracy - full) / (100 - full)))
+
+
+def _is_imbalanced(run: Run) -> bool:
+    """Whether the pool has the class sizes of another data set, which differ unless their ratio is 0."""
+    return run.config.get("profile") == "transfer" and run.config.get("source_ratio", 1.0) > 0
 
 
 def _published(name: str, imbalanced: bool) -> float:

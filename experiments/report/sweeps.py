@@ -14,6 +14,7 @@ from experiments.report import LAMBDA, MINIBATCHES, styles, summary
 from experiments.report.markdown import NOTHING, Part, number, plus_minus
 from experiments.report.runs import Run
 
+PSEUDO = "entropy-pseudo"  # whose batch at its own lam stands in CBAL Fig. 4 as a line
 SIZES = (("macro_f1", "Macro F1", 3), ("cbi", "Class balance index (min-max)", 2), ("l1_score", "L1 score", 3))
 
 
@@ -51,7 +52,9 @@ def write_sections(run: Run) -> list[Part]:
         draw_lambda(run, curves)
         parts += [
             "## Balance weight",
-            "The smallest λ whose L1 term has come down by 95 % of what any λ brings, on the model of cycle 0.",
+            "The smallest λ whose L1 term has come down by 95 % of what any λ brings, on the model of cycle 0. Each "
+            "strategy solves its own batches; the utility of `kcenter-cb` is minus its covering radius, the L1 term of "
+            "`entropy-pseudo` that of predicted classes.",
             (["strategy", "λ", "L1 term", "utility", "seeds that chose it"], lambda_rows(curves)),
             f"![L1 term and utility of the batch over λ]({LAMBDA})",
         ]
@@ -94,7 +97,8 @@ def lambda_rows(curves: dict[str, LambdaCurve]) -> list[list[str]]:
 def draw_lambda(run: Run, curves: dict[str, LambdaCurve]) -> None:
     """L1 term and utility of the batch over lam, relative to lam = 0 (AL-FaMoUS Fig. 4, CBAL Fig. 4).
 
-    Lines are means over the seeds, bands one standard error, broken lines the median choice.
+    Lines are means over the seeds, bands one standard error, broken lines the median choice. Horizontal lines are those
+    of CBAL's figure: the batch without balance and, where it was run, that of pseudo-labels at its own lam.
     """
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots(1, 2)
@@ -107,6 +111,10 @@ def draw_lambda(run: Run, curves: dict[str, LambdaCurve]) -> None:
             style = styles.line_style(strategy, strategies)
             styles.band(axis, curve.lam, values / values[:, :1], {**style, "label": str(strategy)})
             axis.axvline(np.median(curve.chosen), color=style["color"], linewidth=0.8, linestyle=(0, (2, 2)))
+            if strategy.base == PSEUDO:
+                own = [row[np.argmin(np.abs(curve.lam - lam))] for row, lam in zip(values, curve.chosen, strict=True)]
+                axis.axhline(np.mean(own / values[:, 0]), color=style["color"], linewidth=0.8)
+        axis.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
         axis.set_xscale("symlog", linthresh=smallest)
         axis.set_xlim(left=0)
         styles.clean(axis, title, "λ")

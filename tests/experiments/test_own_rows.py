@@ -75,7 +75,9 @@ def test_images_in_an_npz(tmp_path, capsys):
     config = own.get_config("smoke")
     config.dataset, config.cycles, config.strategies = str(tmp_path / "mine.npz"), 1, ("margin-alfamous",)
     records = run(config, tmp_path / "run")
-    assert len(records) == 2 and "Network: 'resnet6' under the head" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert len(records) == 2 and "Network: 'resnet6' under the head" in said
+    assert "Nothing was cut: every training row is in the pool." in said
 
 
 ONE_LINE = {

@@ -13,6 +13,27 @@ pytestmark = pytest.mark.slow
 
 
 # not 0.5: there 1 - max p + 2 lam p_short is the same for every row whose predicted class is the short one
+@pytest.mark.parametrize("seed", range(3))
+def test_the_demand_read_literally(seed):
+    """Labels of the cycle do not count, which changes the picks."""
+    with jax.enable_x64(True):
+        p = problem(seed, np.float64)
+        state, info = cycle.run(KEY, *p, lam=0.4, budget=12, count_cycle=False)
+        posterior = jax.tree.map(np.asarray, p.posterior)
+        indices, _ = cycle.query(state, KEY, lam=0.4, counted=p.counts)  # as the steps in turn have it
+        state = jax.tree.map(np.asarray, state)
+    picks, mean, cov, counts, lead = oracles.famous_cycle(*posterior, *p[1:], 0.4, 12, count_cycle=False)
+    assert lead > 1e-8
+    np.testing.assert_array_equal(info.indices, picks)
+    np.testing.assert_array_equal(state.counts, counts)
+    assert_trees_close(state.posterior, (mean, cov), atol=1e-12)
+    assert picks.tolist() != oracles.famous_cycle(*posterior, *p[1:], 0.4, 12)[0].tolist()
+    probs = oracles.mean_field(*oracles.predict(mean, cov, p.phi))
+    demand = np.maximum(counts.sum() / len(counts) - p.counts, 0)
+    score = np.where(state.available, 1 - probs.max(1) - 0.4 * np.abs(demand - probs).sum(1), -np.inf)
+    assert indices.tolist() == [score.argmax()]
+
+
 @pytest.mark.parametrize("lam", [0.0, 0.1, 0.4], ids=["fbu", "famous_0.1", "famous_0.4"])
 @pytest.mark.parametrize("seed", range(3))
 class TestReference:

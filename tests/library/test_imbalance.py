@@ -1,5 +1,6 @@
 """Class profiles and the subsample that realises them."""
 
+from decimal import ROUND_FLOOR, Decimal, localcontext
 from fractions import Fraction
 
 import jax
@@ -39,6 +40,25 @@ def test_step_profile_is_exact_for_every_count(ratio):
     profile = imbalance.step_profile(jnp.asarray(counts), jnp.ones(20_000, bool), float(ratio))
     fraction = Fraction(ratio)
     np.testing.assert_array_equal(profile, counts * fraction.numerator // fraction.denominator)
+
+
+def test_what_is_nearly_a_whole_number_is_rounded_down():
+    """442.9994 is 442; a float32 product with a slack of a thousandth made 443 of it."""
+    ratio = 442.9994 / 4500
+    assert imbalance.step_profile(jnp.array([4500]), jnp.array([True]), ratio).tolist() == [442]
+    assert imbalance.exp_profile(jnp.array([4500, 4500]), ratio).tolist() == [4500, 442]
+    jitted = jax.jit(lambda counts: imbalance.exp_profile(counts, ratio))
+    assert jitted(jnp.array([4500, 4500])).tolist() == [4500, 442]
+
+
+@pytest.mark.parametrize(("largest", "num", "ratio"), [(4500, 10, 0.1), (450, 100, 0.05), (13_107_201, 37, 0.013)])
+def test_exponential_profile_in_rational_numbers(largest, num, ratio):
+    """Sizes by decimals of 60 digits, rounded down once."""
+    with localcontext() as context:
+        context.prec = 60
+        root = [Decimal(str(ratio)) ** (Decimal(k) / Decimal(num - 1)) for k in range(num)]
+        expected = [int((largest * factor + Decimal("1e-7")).to_integral_value(ROUND_FLOOR)) for factor in root]
+    assert imbalance.exp_profile(jnp.full(num, largest), ratio).tolist() == expected
 
 
 @pytest.mark.parametrize(("ratio", "pool"), [(1.0, 50_000), (0.3, 34_250), (0.1, 29_750)], ids=["full", "0.3", "0.1"])

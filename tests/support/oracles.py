@@ -148,15 +148,18 @@ def greedy_batch(utility, probs, demand, lam, size):
     return picked
 
 
-def famous_cycle(mean, cov, phi, labels, available, counts, lam, budget):
+def famous_cycle(mean, cov, phi, labels, available, counts, lam, budget, count_cycle=True):
     """A whole AL-FaMoUS cycle with least confidence, every quantity recomputed from scratch at every pick.
+
+    Without `count_cycle` n_k of Eq. 2 stays that of the cycles before, while the pool |D| grows.
 
     Returns the picks, mean, cov, counts and the narrowest lead of a pick over the second best row.
     """
     available, counts, lead, picks = available.copy(), counts.astype(float), np.inf, []
+    before = counts.copy()
     for _ in range(budget):
         probs = mean_field(*predict(mean, cov, phi))
-        demand = np.maximum(counts.sum() / len(counts) - counts, 0)
+        demand = np.maximum(counts.sum() / len(counts) - (counts if count_cycle else before), 0)
         score = 1 - probs.max(1) - lam * np.abs(demand - probs).sum(1)
         score[~available] = -np.inf
         first, second = np.argsort(-score, kind="stable")[:2]

@@ -5,6 +5,7 @@ improve (`_local_search`). The dual value bounds every batch from below, so the 
 of the optimum: objective - bound.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -96,6 +97,7 @@ def choose_lambda(
     *,
     budget: int,
     grid: jax.Array,
+    select: Callable[[jax.Array], Selection] | None = None,
 ) -> tuple[jax.Array, Curve]:
     """The smallest lam past which the L1 term stops falling (AL-FaMoUS Section 4.2, CBAL Fig. 4).
 
@@ -104,6 +106,7 @@ def choose_lambda(
     Args:
       utility, probs, demand, available, budget: see `select_batch`.
       grid: the lam to choose from [G]; all are solved in one vmapped program.
+      select: lam -> the batch at it, of a method with a solver of its own; `select_batch` if not given.
 
     Returns:
       lam [], one of the grid, and the curve over 0 and the sorted grid.
@@ -119,8 +122,8 @@ def choose_lambda(
     contract.refuse_negative_lam(grid)
     utility, probs, demand = convert.in_common(utility, probs, demand)
     lams = jnp.concatenate([jnp.zeros(1), jnp.sort(jnp.asarray(grid, jnp.float32))]).astype(utility.dtype)
-    select = partial(select_batch, utility, probs, demand, available=available, budget=budget)
-    batches = jax.vmap(lambda lam: select(lam))(lams)
+    own = select or partial(select_batch, utility, probs, demand, available=available, budget=budget)
+    batches = jax.vmap(lambda lam: own(lam))(lams)
     picked = batches.indices >= 0
     covered = jnp.sum(jnp.where(picked[..., None], probs[batches.indices], 0.0), axis=1)
     l1 = jnp.sum(jnp.abs(demand - covered), axis=-1)

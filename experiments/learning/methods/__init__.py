@@ -104,7 +104,7 @@ def check(config: Mapping) -> None:
         except ValueError as error:
             told = str(error)
             raise ValueError(told if told.startswith("config.") else f"config.strategies: {told}") from error
-        if lam_of(config, strategy) == "auto" and not method.chooses_lam:
+        if lam_of(config, strategy) == "auto" and method.choose is None:
             raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
         if config["pool_dtype"] != "float32" and not method.narrow:
             raise ValueError(
@@ -131,6 +131,8 @@ def _check_scheme(config: Mapping, strategy: Strategy, method: Method) -> None:
     scheme = scheme_of(config, strategy)
     if scheme not in NETWORKS and method.bayesian(strategy):
         raise ValueError(f"config.strategies: {str(strategy)!r} needs a posterior, which scheme {scheme!r} has not")
+    if not config["posterior"] and method.bayesian(strategy) and "prob_samples" not in method.needs:
+        raise ValueError(f"config.posterior: {str(strategy)!r} ranks by a posterior and needs True, got False")
     if scheme in ("network-th", "switch") and config["head"] != "linear":
         raise ValueError(f"config.head: scheme {scheme!r} of {str(strategy)!r} needs 'linear', got {config['head']!r}")
 

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from alfamous_jax import laplace
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance, balance_lp
+from alfamous_jax.selection.balance_lp import Curve
 from experiments.learning.view import View
 from experiments.plan.strategies import Strategy
 
 Pick = Callable[[jax.Array, View, jax.Array, Any], Selection]
+Choose = Callable[[jax.Array, View, Any, jax.Array], tuple[jax.Array, Curve]]  # (key, view, settings, grid)
 
 
 class Common(NamedTuple):
@@ -42,7 +44,7 @@ class Method(NamedTuple):
     options: str = ""  # what may stand after @, in words
     needs: tuple[str, ...] = ()  # of `view.OPTIONAL`
     weighs: bool = False  # whether it takes lam without a balanced form too
-    chooses_lam: bool = False  # whether config.lam = "auto" can choose for it: its settings have a `utility`
+    choose: Choose | None = None  # what chooses lam where it is "auto"; traced
     narrow: bool = False  # whether it works on a pool in bfloat16
     splits: bool = False  # whether it works on a pool whose rows are split over devices
     bayesian: Callable[[Strategy], bool] = lambda strategy: False  # whether it asks for a posterior of the last layer
@@ -58,6 +60,19 @@ def demand(view: View, budget: int) -> jax.Array:
 def probabilities(view: View) -> jax.Array:
     """Mean-field class probabilities of the rows [N, K]."""
     return laplace.mean_field(*laplace.predict(view.posterior, view.phi))
+
+
+def choose_lambda(
+    utility: jax.Array,
+    probs: jax.Array,
+    view: View,
+    budget: int,
+    grid: jax.Array,
+    select: Callable[[jax.Array], Selection] | None = None,
+) -> tuple[jax.Array, Curve]:
+    """`balance_lp.choose_lambda` on a view: the smallest lam of the grid past which the L1 term stops falling."""
+    short = demand(view, budget)
+    return balance_lp.choose_lambda(utility, probs, short, view.available, budget=budget, grid=grid, select=select)
 
 
 def balanced_batch(utility: jax.Array, probs: jax.Array, view: View, lam: jax.Array, budget: int) -> Selection:

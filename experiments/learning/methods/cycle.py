@@ -8,8 +8,9 @@ import jax
 
 from alfamous_jax import acquisition, cycle
 from alfamous_jax.core.contract import Selection, without_objective
+from alfamous_jax.selection.balance_lp import Curve
 from alfamous_jax.utilities import Utility
-from experiments.learning.methods._method import Method
+from experiments.learning.methods._method import Method, choose_lambda
 from experiments.learning.view import View
 from experiments.plan.strategies import FORMS, Strategy
 
@@ -23,6 +24,7 @@ class Settings(NamedTuple):
     budget: int
     minibatch: int  # rows of a query
     update: bool
+    count_cycle: bool
     axis_name: str | None
 
 
@@ -38,7 +40,7 @@ def of_utility(utility: str | Utility, config: Mapping, strategy: Strategy, axis
     """The settings of a strategy that ranks by some utility; without balance and updates its rows are picked singly."""
     one_by_one = strategy.updates or not strategy.balanced
     minibatch = int(strategy.option or 1) if one_by_one else config["budget"]
-    return Settings(utility, config["budget"], minibatch, strategy.updates, axis_name)
+    return Settings(utility, config["budget"], minibatch, strategy.updates, config["count_cycle"], axis_name)
 
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
@@ -46,6 +48,12 @@ def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Sele
     arrays = view.posterior, view.phi, view.labels, view.available, view.counts
     _, info = cycle.run(key, *arrays, lam=lam, **settings._asdict())
     return without_objective(info.indices, info.num_invalid, view.phi.dtype)
+
+
+def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
+    """By batches of the whole budget, as AL-FaMoUS does for its single picks too (section 4.2)."""
+    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
+    return choose_lambda(*cycle.score(state, key, settings.utility), view, settings.budget, grid)
 
 
 def check(config: Mapping, strategy: Strategy) -> None:
@@ -77,7 +85,7 @@ METHOD = Method(
     check=check,
     forms=FORMS,
     options="rows of a query, for forms with updates",
-    chooses_lam=True,
+    choose=choose,
     narrow=True,
     splits=True,
     bayesian=lambda strategy: strategy.updates or strategy.base == "bald",

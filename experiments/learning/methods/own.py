@@ -44,7 +44,7 @@ def method_of(base: str) -> Method:
             check=cycle.check,
             forms=FORMS,
             options="rows of a query, for forms with updates",
-            chooses_lam=True,
+            choose=cycle.choose,
             narrow=True,
             bayesian=lambda strategy: strategy.updates,
             reveals=lambda strategy: strategy.updates,

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from alfamous_jax import cycle
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import balance
-from experiments.learning.methods._method import Method, demand
+from alfamous_jax.selection.balance_lp import Curve
+from experiments.learning.methods._method import Method, choose_lambda, demand
 from experiments.learning.view import View
 from experiments.plan.strategies import Strategy
 
@@ -28,11 +29,27 @@ def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Sett
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
     """The exact optimum for one-hot predictions."""
-    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
-    utilities, probs = cycle.score(state, key, settings.utility)
-    predicted = jnp.argmax(probs, axis=-1)
+    utilities, predicted = _score(key, view, settings)
     short = demand(view, settings.budget)
     return balance.select_pseudo_label(utilities, predicted, short, lam, view.available, budget=settings.budget)
+
+
+def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
+    """By its own batches, whose L1 term counts predicted classes."""
+    utilities, predicted = _score(key, view, settings)
+    short, rows = demand(view, settings.budget), view.available
+    one_hot = jax.nn.one_hot(predicted, view.counts.shape[0], dtype=utilities.dtype)
+    return choose_lambda(
+        utilities, one_hot, view, settings.budget, grid,
+        lambda lam: balance.select_pseudo_label(utilities, predicted, short, lam, rows, budget=settings.budget),
+    )  # fmt: skip
+
+
+def _score(key: jax.Array, view: View, settings: Settings) -> tuple[jax.Array, jax.Array]:
+    """Utilities and predicted classes [N]."""
+    state = cycle.init(view.posterior, view.phi, view.available, view.counts)
+    utilities, probs = cycle.score(state, key, settings.utility)
+    return utilities, jnp.argmax(probs, axis=-1)
 
 
 METHOD = Method(
@@ -40,5 +57,5 @@ METHOD = Method(
     pick=pick,
     settings=settings,
     weighs=True,
-    chooses_lam=True,
+    choose=choose,
 )

@@ -9,17 +9,19 @@ import jax.numpy as jnp
 from alfamous_jax import laplace
 from alfamous_jax.autoencoders import stage_vae, vabal
 from alfamous_jax.core.contract import Selection
-from experiments.learning.methods._method import Method, balanced_batch
+from alfamous_jax.selection.balance_lp import Curve
+from experiments.learning.methods._method import Method, balanced_batch, choose_lambda
 from experiments.learning.view import View
 from experiments.plan.strategies import Strategy
 
-# The terms of Table 1, the constraints of Table 2, and what the authors' code does.
+# The terms of Table 1, the constraints of Table 2, and what the authors' code does: its score has no p(y_n | yhat_n),
+# takes the loss itself for the likelihood and the prior from the pool. The layer on the stages stays the paper's.
 TERMS, CONSTRAINTS, AUTHORS = ("likelihood", "prior", "difficulty"), ("absolute", "sigmoid"), "authors"
 OPTIONS = (*TERMS, *CONSTRAINTS, AUTHORS)
 
 
 class Settings(NamedTuple):
-    """The paper's, but for what a config or an ablation sets; static."""
+    """Defaults of the library, which say what is the paper's and what is not; static."""
 
     budget: int
     training: stage_vae.Training = stage_vae.Training()
@@ -51,6 +53,16 @@ def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Sett
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
     """Trains the autoencoder on the pool and scores its rows."""
+    return balanced_batch(*_score(key, view, settings), view, lam, settings.budget)
+
+
+def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
+    """By one training of the autoencoder, the same that `pick` has with this key."""
+    return choose_lambda(*_score(key, view, settings), view, settings.budget, grid)
+
+
+def _score(key: jax.Array, view: View, settings: Settings) -> tuple[jax.Array, jax.Array]:
+    """Utilities [N] and the classifier's probabilities [N, K]."""
     assert view.stages is not None
     logits, variance = laplace.predict(view.posterior, view.phi)
     how = settings
@@ -60,7 +72,7 @@ def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Sele
     models, _ = stage_vae.fit(fit_key, view.stages, predicted, view.available, model=model, training=how.training)
     rows = view.labels, view.labelled, view.available
     utilities, _ = vabal.utility(key, models, view.stages, *rows, model=model, scoring=how.scoring)
-    return balanced_batch(utilities, laplace.mean_field(logits, variance), view, lam, how.budget)
+    return utilities, laplace.mean_field(logits, variance)
 
 
 def check(config: Mapping, strategy: Strategy) -> None:
@@ -77,6 +89,7 @@ METHOD = Method(
     },
     pick=pick,
     settings=settings,
+    choose=choose,
     check=check,
     forms=("", "cb"),
     options=", ".join(OPTIONS),

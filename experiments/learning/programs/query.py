@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax import cycle, metrics
+from alfamous_jax import metrics
 from alfamous_jax.selection import balance_lp
-from experiments.learning.methods._method import demand
 from experiments.learning.programs._setup import Labelled, Setup, taken
 from experiments.learning.programs.look import look
 
@@ -49,11 +48,7 @@ def query(
 def choose_lambda(
     setup: Setup, key: jax.Array, variables: Any, known: Labelled, available: jax.Array, counts: jax.Array
 ) -> tuple[jax.Array, balance_lp.Curve]:
-    """The lam of `setup.lam_grid` past which the L1 term stops falling, and the curve."""
+    """The lam of `setup.lam_grid` past which the L1 term of the method's own batches stops falling, and the curve."""
+    assert setup.method.choose is not None, "a config with lam 'auto' has strategies that choose it"
     key, _, view = look(setup, key, variables, known, available, counts)
-    state = cycle.init(view.posterior, view.phi, view.available, counts)
-    utilities, probs = cycle.score(state, key, setup.settings.utility)
-    return balance_lp.choose_lambda(
-        utilities, probs, demand(view, setup.budget), view.available,
-        budget=setup.budget, grid=jnp.asarray(setup.lam_grid),
-    )  # fmt: skip
+    return setup.method.choose(key, view, setup.settings, jnp.asarray(setup.lam_grid))

@@ -28,6 +28,11 @@ REFUSED = {
     "a flag as a number": ({"momentum": True}, "config.momentum: expected a number between 0 and 1, got True"),
     "no fields": ({"vabal": 3}, "config.vabal: expected fields, as configs/base.py has them, got 3"),
     "a milestone": ({"milestones": (1, 2**70)}, "config.milestones: expected a rising tuple of integers above 0"),
+    "a plateau and milestones": (
+        {"plateau": 10, "milestones": (40,)},
+        r"config.plateau: the rate falls where the loss stays, which needs config.* \(\) .*, got \(40,\) and 0.5",
+    ),
+    "a plateau without a fall": ({"plateau": 10, "decay": 1.0}, r"config.plateau: the rate .*, got \(\) and 1.0"),
     "a path of a page": ({"dataset": "x" * 1001}, r"config.dataset: .* got 'xxx.*\.\.\. \(1,003 signs\)"),
 }
 

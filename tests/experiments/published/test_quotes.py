@@ -100,19 +100,24 @@ def test_pools_in_the_docstring_of_minority_class_sampling():
     text = docstring("minority")
     food, mit, cifar = (minority.INDUCED[name] for name in ("food101", "mit67", "cifar100"))
     assert f"pools have {food.images:,} and {mit.images:,} rows" in text
-    assert (
-        f"--config.class_mean={food.mean:.0f} and {mit.mean:.0f}, CIFAR-100's {cifar.images:,} and {cifar.mean:.0f}"
-        in text
+    fields = re.search(
+        r"class_mean=(\S+) --config.source_ratio=(\S+) and\s(\S+), (\S+); CIFAR-100's has (\S+), (\S+) a", text
     )
+    for (mean, ratio), row in ((fields.groups()[:2], food), (fields.groups()[2:4], mit)):
+        assert round(float(mean) * row.classes) == row.images
+        assert float(ratio) == pytest.approx(row.deviation / row.mean, abs=1e-4)
+    assert fields.groups()[4:] == (f"{cifar.images:,}", f"{cifar.mean:.2f}")
     assert f"deviation over mean of the class sizes {minority.RATIO:.3f}".replace("0.", ".") in text
 
 
 def test_settings_of_minority_class_sampling():
     config = importlib.import_module("configs.minority").get_config("cifar100")
-    settings = {**minority.SETTINGS, **minority.FINE_TUNING, "seeds": minority.SEEDS, "source_ratio": minority.RATIO}
+    settings = {**minority.SETTINGS, **minority.FINE_TUNING, "seeds": minority.SEEDS}
     assert {field: config[field] for field in settings} == settings
     induced = minority.INDUCED["cifar100"]
-    assert (config.class_mean, config.num_classes) == (round(induced.mean), induced.classes)
+    assert (config.class_mean, config.num_classes) == (induced.mean, induced.classes)
+    assert config.source_ratio == pytest.approx(induced.deviation / induced.mean, abs=1e-4)
+    assert importlib.import_module("configs.minority").get_config().source_ratio == minority.RATIO
 
 
 def test_g_al_in_the_docstring_of_single_stage_selection():

@@ -27,6 +27,10 @@ def test_tables_by_hand():
     assert rows == [["random", "40.00", "60.00", "-1.500", "-0.792"], ["full", "80.00", "80.00", "0", "0"]]
     balanced = of_records([r | {"strategy": "kcenter-bal:svm"} for r in RECORDS[1:]], config={"profile": "step"})
     assert single_stage.accuracy_table(balanced, "svm")[1][0][-2:] == ["-", "-0.568"]
+    balanced = balanced._replace(config={"profile": "transfer", "source_ratio": 0.0})
+    assert single_stage.accuracy_table(balanced, "svm")[1][0][-1] == "-0.568", "a balanced subset, Table 9"
+    imbalanced = balanced._replace(config={"profile": "transfer", "source_ratio": 0.813})
+    assert single_stage.accuracy_table(imbalanced, "svm")[1][0][-1] == "-0.640", "Table 7"
 
 
 def test_one_command_reports_both_kinds_of_run(tmp_path, capsys):

@@ -45,6 +45,19 @@ def test_lambda_curves_by_hand():
     ]
 
 
+def test_lines_of_the_figure(tmp_path, monkeypatch):
+    """CBAL Fig. 4: the batch without balance is a line, and pseudo-labels at the lam that each seed chose."""
+    records = with_curves(make_records(SWEPT))
+    for record in records:
+        record["strategy"] = record["strategy"].replace("us-cb", "entropy-pseudo")
+    run, drawn = of_records(records)._replace(folder=tmp_path), []
+    monkeypatch.setattr(sweeps.styles, "save", lambda figure, path: drawn.append(figure))
+    sweeps.draw_lambda(run, sweeps.lambda_curves(run))
+    for axis, own in zip(drawn[0].axes, ((2 / 4 + 2 / 8) / 2, (9 / 10 + 7 / 10) / 2), strict=True):
+        flat = [line.get_ydata() for line in axis.lines if list(line.get_xdata()) == [0, 1]]
+        assert sorted(float(y[0]) for y in flat if y[0] == y[1]) == pytest.approx(sorted([own, 1.0]))
+
+
 def test_minibatches_by_hand():
     run = of_records(make_records(SWEPT), timings=TIMINGS)
     found = sweeps.minibatches(run)

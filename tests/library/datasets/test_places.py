@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ from data_files import good, write
 
 from alfamous_jax import datasets
 from alfamous_jax.datasets import finite, ucr
+from alfamous_jax.datasets.registry import SOURCES
+
+pytestmark = pytest.mark.filterwarnings("ignore::alfamous_jax.datasets.Incomplete")  # files of a few rows
 
 
 def series(rows, seed=0):
@@ -39,6 +42,25 @@ def test_ucr_files_are_pooled_and_halved(tmp_path, suffix):
     assert data.scaling == "channel" and data.num_missing == 5000 - 10
 
 
+@pytest.mark.parametrize(("rows", "warned"), [(5000, 0), (4999, 1), (5002, 1)])
+def test_a_copy_is_incomplete_by_its_number_of_rows_alone(tmp_path, rows, warned):
+    x, y = series(rows)
+    path = write(tmp_path / "ecg5000.npz", x=x, y=y)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        data = datasets.load("ecg5000", 5, data_dir=tmp_path)
+    assert [warning.category for warning in found] == [datasets.Incomplete] * warned and data.num_missing == 5000 - rows
+    if warned:
+        assert str(found[0].message).startswith(f"{path}: This copy of ecg5000 has {rows:,} rows, not the 5,000 that")
+        assert data.notes == (str(found[0].message).removeprefix(f"{path}: "),), "a run prints the notes first"
+        assert found[0].filename == __file__
+
+
+def test_no_name_of_the_registry_is_one_of_a_part():
+    for name, source in SOURCES.items():
+        assert all(stem == name or stem == source.tfds for stem in source.files)
+
+
 def test_an_npz_file_comes_before_ucr_files(tmp_path):
     write_ucr(tmp_path)
     x, y = series(20)
@@ -48,7 +70,7 @@ def test_an_npz_file_comes_before_ucr_files(tmp_path):
 
 def test_a_label_that_the_test_lacks_is_said(tmp_path):
     write_ucr(tmp_path)
-    assert datasets.load("ecg5000", 5, data_dir=tmp_path).notes == ("Labels without a row in the test file: 5.",)
+    assert datasets.load("ecg5000", 5, data_dir=tmp_path).notes[0] == "Labels without a row in the test file: 5."
 
 
 class TestUcr:
@@ -139,33 +161,6 @@ def test_the_first_bad_number_of_a_folder(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"^here: x\[33, 2\] is -1e\+39 \(row 33, column 2\), beyond float32"):
             finite.check("here", np.where(np.isnan(rows), -1e39, rows))
         finite.check("here", np.nan_to_num(rows))
-
-
-class FakeImages:
-    """Stands in for tensorflow-datasets: rows as it gives them."""
-
-    @staticmethod
-    def data_source(name, split):
-        assert name == "mnist"
-        rows = {"train": 4, "test": 2}[split]
-        return [{"image": np.full((28, 28, 1), i, np.uint8), "label": i} for i in range(rows)]
-
-
-def test_tensorflow_datasets_come_last(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", FakeImages)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "tensorflow_datasets")
-    data = datasets.load("mnist", 10, data_dir=tmp_path)
-    assert data.x_train.shape == (4, 28, 28) and data.x_test.shape == (2, 28, 28)
-    np.testing.assert_array_equal(data.y_train, [0, 1, 2, 3])
-    np.testing.assert_array_equal(data.x_train[:, 0, 0], [0, 1, 2, 3])
-    write(
-        tmp_path / "mnist.npz",
-        x_train=np.zeros((3, 28, 28)),
-        y_train=np.arange(3),
-        x_test=np.zeros((1, 28, 28)),
-        y_test=[0],
-    )
-    assert len(datasets.load("mnist", 10, data_dir=tmp_path).y_train) == 3
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from alfamous_jax.networks import train
@@ -62,6 +63,35 @@ def oracle(x, y, kernel, bias, epochs):
         kernel = kernel - rate * (grads[0] + MOMENTUM * trace[0])
         bias = bias - rate * (grads[1] + MOMENTUM * trace[1])
     return kernel, bias
+
+
+def test_the_rate_falls_where_the_loss_stays(data):
+    """Against float64: a rate too large, a tenth of it whenever 3 epochs have not lowered the loss."""
+    x, y = data
+    rate, epochs, patience = 5.0, 20, 3
+    model, indices, count = Linear(), jnp.arange(20), jnp.int32(20)
+    start = model.init(jax.random.key(0), x)
+    kernel, bias = (np.asarray(start["params"]["head"][name], float) for name in ("kernel", "bias"))
+    best, waited, scale, falls, losses = np.inf, 0, 1.0, [], []
+    for epoch in range(epochs):
+        logits = x @ kernel + bias
+        shifted = logits - logits.max(1, keepdims=True)
+        log_probs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+        loss = -log_probs[np.arange(20), y].mean()
+        error = (np.exp(log_probs) - np.eye(3)[y]) / 20
+        kernel, bias = kernel - rate * scale * x.T @ error, bias - rate * scale * error.sum(0)
+        losses.append(loss)
+        best, waited = (loss, 0) if loss < (1 - 1e-4) * best else (best, waited + 1)
+        if waited == patience:
+            scale, waited, falls = scale / 10, 0, [*falls, epoch]
+    assert len(falls) >= 2 and falls[0] > patience, "it learns first, then stays where it is"
+    trained, info = train.fit(
+        jax.random.key(1), start, x, y, indices, count, model=model, batch_size=20, epochs=epochs,
+        optimizer=train.direction("sgd", momentum=0.0), schedule=optax.constant_schedule(rate),
+        plateau=optax.contrib.reduce_on_plateau(0.1, patience),
+    )  # fmt: skip
+    np.testing.assert_allclose(info.loss, losses, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(trained["params"]["head"]["kernel"], kernel, rtol=1e-3, atol=1e-3)
 
 
 def test_snapshots_are_the_training_so_far(data):
