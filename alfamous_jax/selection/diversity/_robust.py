@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, sparse
+from scipy import sparse
 from scipy.spatial import distance
 
 from alfamous_jax.core import contract
@@ -110,6 +110,8 @@ def _cover(
     apart: np.ndarray, near: np.ndarray, radius: float, budget: int, spare: int, seconds: float
 ) -> tuple[np.ndarray | None, bool]:
     """Positions of centres that cover all but `spare` rows within a radius, if any were found; whether none can be."""
+    from scipy import optimize  # heavier than the rest of this package together
+
     num = len(near)
     bare = np.flatnonzero(near > radius)
     covers = sparse.csr_matrix(apart[bare] <= radius, dtype=float)
