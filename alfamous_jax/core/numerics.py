@@ -23,7 +23,7 @@ def sums(*vectors: jax.Array) -> tuple[jax.Array, ...]:
     return jax.lax.reduce(jax.lax.reduce(tuple(rows), zeros, _add, (1,)), zeros, _add, (0,))
 
 
-def extremes(x: jax.Array, where: jax.Array) -> tuple[jax.Array, jax.Array]:
+def extremes(x: jax.Array, where: jax.Array | bool = True) -> tuple[jax.Array, jax.Array]:
     """The smallest and the largest entry of a vector, of those marked; inf and -inf if there is none."""
     infinite = jnp.full((), jnp.inf, x.dtype)
     both = jnp.where(where, x, infinite), jnp.where(where, x, -infinite)

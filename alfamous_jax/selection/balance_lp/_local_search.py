@@ -4,13 +4,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from alfamous_jax.core.numerics import dot
+from alfamous_jax.core.numerics import dot, extremes, sums
 from alfamous_jax.selection import _greedy
 
 HEATS = 0.003, 0.1  # first temperature of the mildest and of the hottest chain, in units of lam
 COOLED = 1 / 30  # last temperature over the first
 DRAWN = 125  # steps whose random numbers are drawn together
+SEED = 4_000_012  # of the draws, which are the same in every call
 PAYS = 2e-7  # a swap must take more than this off the objective, relative to its terms
 
 
@@ -23,7 +25,7 @@ class Batch(NamedTuple):
 
 
 Visit = tuple[Batch, jax.Array | int, jax.Array | int]  # and visits made, and those since the last swap
-Draws = tuple[jax.Array, jax.Array, jax.Array]  # slots that leave and that enter, patience
+Draws = tuple[jax.Array, jax.Array]  # slot that leaves and slot that enters [C, 2], patience [C]
 # rows in order [C, V], residual [C, K], objective, the best one [C], its order [C, V], temperature [C]
 Chains = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 
@@ -45,7 +47,8 @@ def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Arra
       a batch that no single swap improves, or the one after 20 rounds.
     """
     by_class, rows = probs.T, jnp.arange(utility.size)  # sums over classes run over the leading axis, over rows at once
-    enough = PAYS * (jnp.max(jnp.abs(utility)) + lam)
+    smallest, largest = extremes(utility)
+    enough = PAYS * (jnp.maximum(largest, -smallest) + lam)
 
     def swap(batch: Batch, i: jax.Array) -> tuple[Batch, jax.Array]:
         sign = jnp.where(batch.residual < 0, -1.0, 1.0).astype(utility.dtype)
@@ -63,7 +66,7 @@ def descend(batch: Batch, utility: jax.Array, probs: jax.Array, usable: jax.Arra
 
     def visit(state: Visit) -> Visit:
         batch, count, since = state
-        i = count % utility.size
+        i = jax.lax.rem(count, utility.size)
         batch, pays = jax.lax.cond(batch.inside[i], swap, lambda batch, _: (batch, jnp.array(False)), batch, i)
         return batch, count + 1, jnp.where(pays, 0, since + 1)
 
@@ -94,38 +97,39 @@ def anneal(
     Returns:
       the best batch found, `batch` itself if none is better. The draws are fixed, so equal input gives equal output.
     """
-    size, num_inside = utility.size, jnp.sum(batch.inside)
+    size = utility.size
     # The chosen rows first, then those that may replace them, then those that may not be chosen.
     ranks = jnp.where(batch.inside, 2.0, jnp.where(usable, 1.0, 0.0))
     order = _greedy.top(ranks, size)[1]
-    num_usable = jnp.sum(ranks > 0)
+    num_inside, num_usable = sums(batch.inside.astype(jnp.int32), (ranks > 0).astype(jnp.int32))
     num_chains = min(max(2048 // probs.shape[1], 8), 64)
     chains, slots = jnp.arange(num_chains)[:, None], jnp.arange(size)
-    ladder = jnp.geomspace(*HEATS, num_chains, dtype=utility.dtype)  # mild chains polish, hot ones roam
+    ladder = jnp.asarray(np.geomspace(*HEATS, num_chains), utility.dtype)  # mild chains polish, hot ones roam
+    together = jnp.concatenate([utility[:, None], probs], axis=1)
 
     def draw(step: jax.Array) -> Draws:
-        bits = _uniform(step, (DRAWN, 3, num_chains), utility.dtype)
+        bits = _uniform(SEED + step, (DRAWN, 3, num_chains), utility.dtype)
         leave = (bits[:, 0] * num_inside).astype(jnp.int32)
         enter = num_inside + (bits[:, 1] * (num_usable - num_inside)).astype(jnp.int32)
-        return leave, jnp.minimum(enter, size - 1), -jnp.log1p(-bits[:, 2])
+        return jnp.stack([leave, jnp.minimum(enter, size - 1)], axis=-1), -jnp.log1p(-bits[:, 2])
 
     def swap(state: Chains, draws: Draws) -> tuple[Chains, None]:
         order, residual, value, best, best_order, heat = state
-        leave, enter, patience = draws
-        pair = order[chains, jnp.stack([leave, enter], axis=1)]
-        moved = residual + probs[pair[:, 0]] - probs[pair[:, 1]]
-        gained = utility[pair[:, 0]] - utility[pair[:, 1]]
-        price = gained + lam * jnp.sum(jnp.abs(moved) - jnp.abs(residual), axis=-1)
-        taken = price < heat * patience
-        left, entered = (taken[:, None] & (slots == x[:, None]) for x in (leave, enter))
+        places, patience = draws
+        pair = order[chains, places]
+        change = together[pair[:, 0]] - together[pair[:, 1]]
+        moved = residual + change[:, 1:]
+        price = change[:, 0] + lam * jnp.sum(jnp.abs(moved) - jnp.abs(residual), axis=-1)
+        taken = (price < heat * patience)[:, None]
+        left, entered = (taken & (slots == places[:, i : i + 1]) for i in range(2))
         order = jnp.where(left, pair[:, 1:], jnp.where(entered, pair[:, :1], order))
-        residual = jnp.where(taken[:, None], moved, residual)
-        value = jnp.where(taken, value + price, value)
+        residual = jnp.where(taken, moved, residual)
+        value = jnp.where(taken[:, 0], value + price, value)
         best_order = jnp.where((value < best)[:, None], order, best_order)
         return (order, residual, value, jnp.minimum(value, best), best_order, heat), None
 
     def going(state: tuple[Chains, jax.Array]) -> jax.Array:
-        return (state[-1] < num_steps) & (jnp.min(state[0][3]) > enough)
+        return (state[-1] < num_steps) & (extremes(state[0][3])[0] > enough)
 
     def stretch(state: tuple[Chains, jax.Array]) -> tuple[Chains, jax.Array]:
         chain, step = state
