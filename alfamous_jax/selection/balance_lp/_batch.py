@@ -81,9 +81,9 @@ def select_batch(
       True
     """
     contract.check_shapes(utility, probs, demand, available, budget)
-    selection: Selection = _select_batch(
-        utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name
-    )
+    # Before the program, so that a demand in whole numbers or another kind of lam compiles nothing anew.
+    arrays = convert.in_common(utility, probs, demand, lam)
+    selection: Selection = _select_batch(*arrays, available, budget, tolerance, max_iterations, num_swaps, axis_name)
     contract.refuse_negative(selection, probs, lam, available)
     return selection
 
@@ -136,7 +136,7 @@ def _select_batch(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
     tolerance: jax.Array | float,

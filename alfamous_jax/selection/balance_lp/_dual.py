@@ -79,7 +79,13 @@ def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -
         moved = jnp.where((moved > ends[0]) & (moved < ends[1]), moved, (ends[0] + ends[1]) / 2)
         return jnp.where(jnp.abs(excess) > 1e-3, moved, threshold), ends, z, excess, count + 1
 
-    start: Bracket = (jnp.clip(threshold, ends[0], ends[1]), ends, jnp.zeros_like(scores), jnp.full_like(mu, jnp.inf), 0)
+    start: Bracket = (
+        jnp.clip(threshold, ends[0], ends[1]),
+        ends,
+        jnp.zeros_like(scores),
+        jnp.full_like(mu, jnp.inf),
+        0,
+    )
     threshold, _, z, _, _ = jax.lax.while_loop(off, step, start)
     return Point(nu, threshold, z, window.demand - dot(z, window.probs))
 
@@ -173,7 +179,7 @@ def maximize(
         length = jnp.max(jnp.abs(moved))
         kept, reach = slope >= -0.5 * gain, radius
         grown = jnp.where(slope >= -0.25 * gain, jnp.maximum(radius, 2 * length), radius)
-        radius = jnp.where(kept, grown, length * jnp.clip(gain / (gain - slope), 0.1, 0.7))
+        radius = jnp.where(kept, grown, length * jnp.clip(gain / jnp.where(kept, 1.0, gain - slope), 0.1, 0.7))
         point = jax.lax.cond(kept, lambda: there, lambda: point)
         added = entropy(point.z, mu)
         small = (gain <= added) & (jnp.abs(slope) <= 0.1 * added) & ((length < 0.99 * reach) | (gain <= target))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import contract
 from alfamous_jax.core.collectives import first_row, gather, pmax, psum
 from alfamous_jax.core.numerics import dot, extremes, sums
 from alfamous_jax.selection import _greedy
@@ -29,15 +29,14 @@ def prepare(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     axis_name: str | None,
 ) -> Pool:
     """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P.
 
-    Nothing can be chosen where lam is negative, or it or the demand not finite.
+    All numbers come in one dtype. Nothing can be chosen where lam is negative, or it or the demand not finite.
     """
-    utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
     sums_of_rows = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
     finite = jnp.isfinite(utility + sums_of_rows) & contract.can_weigh(lam, demand)
     valid = available & finite & (jnp.min(probs, axis=1) >= 0)

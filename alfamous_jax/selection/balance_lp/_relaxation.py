@@ -77,7 +77,7 @@ def solve_dual(
     contract.check_shapes(utility, probs, demand, available, budget)
     contract.refuse_negative_lam(lam)
     settings = budget, tolerance, max_iterations, axis_name
-    dual: Dual = _solve_dual(utility, probs, demand, lam, available, *settings)
+    dual: Dual = _solve_dual(*convert.in_common(utility, probs, demand, lam), available, *settings)
     return dual
 
 
@@ -86,7 +86,7 @@ def _solve_dual(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
     tolerance: jax.Array | float,
@@ -104,8 +104,8 @@ def solve(
 ) -> tuple[Look, jax.Array, jax.Array]:
     """Solves a window, looks at the pool, moves the window, until the bound is tight.
 
-    The first window is an evenly spaced sample of the pool, coarsely solved, which costs no pass over P. It goes through
-    the same loop, as what stands in it is most of what has to be compiled.
+    The first window is an evenly spaced sample of the pool, coarsely solved, which costs no pass over P. It goes
+    through the same loop, as what stands in it is most of what has to be compiled.
 
     Args:
       pool: from `_pool.prepare`.
