@@ -622,12 +622,15 @@ def test_float64(family):
     assert value - selection.bound <= 0.1 * 0.5 * 5
 
 
-def test_one_compile_serves_other_arrays_and_settings():
+def test_one_compile_serves_other_arrays_types_and_settings():
     select(*small(0)[:3], 0.5, small(0)[3])
     size = _batch._select_batch._cache_size()
     for seed, lam in enumerate([0.1, 2.0, 0.0]):
         *arrays, available = small(seed)
         select(*arrays, lam, available, tolerance=10.0**-seed, max_iterations=seed, num_swaps=seed)
+    utility, probs, demand, available = small(0)
+    for lam in (1, np.float32(0.5), jnp.float32(0.5)):
+        select(utility, probs.astype(np.float16), np.round(demand).astype(int), lam, available)
     assert _batch._select_batch._cache_size() == size
 
 
