@@ -76,6 +76,50 @@ def macro_f1(labels: jax.Array, predictions: jax.Array, num_classes: int) -> jax
     return jnp.mean(2 * hits / jnp.maximum(seen, 1))
 
 
+def log_loss(labels: jax.Array, probs: jax.Array) -> jax.Array:
+    """Mean of -log p_y, the negative log-likelihood of the labels, in nats.
+
+    Args:
+      labels: [N], in 0..K-1.
+      probs: class probabilities [N, K].
+
+    Returns:
+      loss []. A label that was given a probability of 0 counts as one of the smallest float.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> round(metrics.log_loss(jnp.array([0, 1]), jnp.array([[0.5, 0.5], [0.0, 1.0]])).item(), 3)  # log(2) / 2
+      0.347
+    """
+    chex.assert_rank([labels, probs], [1, 2])
+    own = jnp.take_along_axis(probs, convert.as_labels(labels)[:, None], axis=1)[:, 0]
+    return -jnp.mean(jnp.log(jnp.maximum(own, jnp.finfo(probs.dtype).tiny)))
+
+
+def calibration_error(labels: jax.Array, probs: jax.Array, num_bins: int = 15) -> jax.Array:
+    """Expected calibration error: how far confidence and accuracy lie apart, bin by bin (Guo et al., 2017, Eq. 3).
+
+    Args:
+      labels: [N], in 0..K-1.
+      probs: class probabilities [N, K]; the largest is a row's confidence.
+      num_bins: of equal width over (0, 1], static.
+
+    Returns:
+      error [], from 0 to 1. It rises with the number of bins where there are few rows.
+
+    Examples:
+      >>> from alfamous_jax import metrics
+      >>> probs = jnp.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
+      >>> round(metrics.calibration_error(jnp.array([0, 1, 1]), probs).item(), 3)  # (2 |.5 - .9| + |1 - .6|) / 3
+      0.4
+    """
+    chex.assert_rank([labels, probs], [1, 2])
+    confidence, right = jnp.max(probs, axis=1), jnp.argmax(probs, axis=1) == convert.as_labels(labels)
+    bins = jnp.clip(jnp.ceil(confidence * num_bins).astype(jnp.int32) - 1, 0, num_bins - 1)
+    apart = jnp.zeros(num_bins, confidence.dtype).at[bins].add(confidence - right)
+    return jnp.sum(jnp.abs(apart)) / len(labels)
+
+
 def class_balance_index(counts: jax.Array, normalize: str = "sum") -> jax.Array:
     """How even the labels are over the classes: 1 / std of the class shares (AL-FaMoUS Eq. 9).
 

@@ -35,6 +35,8 @@ class Evaluation(NamedTuple):
     accuracy: jax.Array  # []
     macro_f1: jax.Array  # []
     recall: jax.Array  # [K], the accuracy of each class
+    log_loss: jax.Array  # [], nats
+    calibration_error: jax.Array  # [], in 15 bins
 
 
 OPTIMIZERS = ("sgd", "adam")
@@ -193,7 +195,7 @@ def in_chunks(function: Callable[[jax.Array], Arrays], rows: jax.Array, chunk: i
 def evaluate(
     variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, *, model: nn.Module, num_classes: int
 ) -> Evaluation:
-    """Accuracy, macro F1 and recall of the mean weights; mean-field scaling would not move a prediction.
+    """Scores of the mean weights and their softmax; mean-field scaling would move the last two and no prediction.
 
     Args:
       variables: trained.
@@ -205,9 +207,11 @@ def evaluate(
     Returns:
       the scores.
     """
-    predictions = in_chunks(lambda x: jnp.argmax(_outputs(model, variables, x).logits, axis=-1), inputs)
+    probs = in_chunks(lambda x: jax.nn.softmax(_outputs(model, variables, x).logits), inputs)
+    predictions = jnp.argmax(probs, axis=1)
     by_class = (score(labels, predictions, num_classes) for score in (metrics.macro_f1, metrics.recall))
-    return Evaluation(metrics.accuracy(labels, predictions), *by_class)
+    sure = (score(labels, probs) for score in (metrics.log_loss, metrics.calibration_error))
+    return Evaluation(metrics.accuracy(labels, predictions), *by_class, *sure)
 
 
 @partial(jax.jit, static_argnames=("model", "num_samples"))

@@ -10,8 +10,9 @@ from experiments.plan.check import LONGEST, shown
 from experiments.plan.strategies import parse
 
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
+BEYOND = ("balanced_accuracy", "worst_recall", "log_loss", "calibration_error")  # not in runs of earlier versions
 BATCHES = ("ed_diversity", "kl_diversity")
-NUMBERS = (*SCORES, *BATCHES, "lam", "train_accuracy", "ridge")
+NUMBERS = (*SCORES, *BEYOND, *BATCHES, "lam", "train_accuracy", "ridge")
 REQUIRED = {"strategy": str, "seed": int, "cycle": int, "num_labelled": int}
 NAME = re.compile(r"[\w.:@+-]{1,200}")  # what a strategy's name is made of
 MOST = 2**53  # of a whole number, which a float still tells from the next

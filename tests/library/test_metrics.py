@@ -7,7 +7,7 @@ import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from alfamous_jax import metrics
 
@@ -41,6 +41,28 @@ def test_accuracy_and_f1_equal_scikit_learn(num_classes, skew):
 def test_macro_f1_by_hand(labels, predictions, num_classes, expected):
     value = metrics.macro_f1(jnp.array(labels), jnp.array(predictions), num_classes)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_bins", [1, 10, 15])
+def test_log_loss_and_calibration_against_scikit_learn_and_loops(num_bins):
+    rng = np.random.default_rng(num_bins)
+    probs = rng.dirichlet(np.full(4, 0.5), 300)
+    labels = rng.integers(0, 4, 300)
+    np.testing.assert_allclose(
+        metrics.log_loss(jnp.asarray(labels), jnp.asarray(probs, jnp.float32)), log_loss(labels, probs), rtol=1e-5
+    )
+    error = 0.0
+    for i in range(num_bins):
+        inside = (probs.max(axis=1) > i / num_bins) & (probs.max(axis=1) <= (i + 1) / num_bins)
+        if inside.any():
+            right = np.mean(probs.argmax(axis=1)[inside] == labels[inside])
+            error += inside.mean() * abs(right - probs.max(axis=1)[inside].mean())
+    got = metrics.calibration_error(jnp.asarray(labels), jnp.asarray(probs, jnp.float32), num_bins)
+    np.testing.assert_allclose(got, error, atol=1e-5)
+
+
+def test_a_label_that_was_ruled_out_costs_much_and_not_everything():
+    assert np.isfinite(metrics.log_loss(jnp.array([0]), jnp.array([[0.0, 1.0]])))
 
 
 def test_accuracy_by_hand():

@@ -71,7 +71,14 @@ class Cover(NamedTuple):
 def solve(
     features: np.ndarray, labelled: np.ndarray, available: np.ndarray, budget: int, outliers: float, seconds: float
 ) -> Cover:
-    """`k_center_robust` in NumPy alone, for callbacks, which must not call JAX."""
+    """`k_center_robust` in NumPy alone, for callbacks, which must not call JAX.
+
+    Examples:
+      >>> from alfamous_jax import diversity
+      >>> rows, nothing = jnp.array([[0.0], [1.0], [9.0]]), jnp.zeros(3, bool)
+      >>> diversity.solve_robust(rows, nothing, ~nothing, 2, 0.0, 10.0).radius
+      1.0
+    """
     contract.check_budget(budget)
     rows = np.asarray(features, float).reshape(len(features), -1)
     finite, known = np.isfinite(rows).all(axis=1), np.asarray(labelled, bool)

@@ -19,6 +19,10 @@ class Scores(NamedTuple):
     accuracy: jax.Array
     macro_f1: jax.Array
     recall: jax.Array  # [K]
+    balanced_accuracy: jax.Array  # the mean of the recall, of classes that are tested
+    worst_recall: jax.Array  # of the class that is recognised least
+    log_loss: jax.Array  # of the softmax of the mean weights; NaN for a scheme without probabilities
+    calibration_error: jax.Array  # likewise
     cbi: jax.Array  # min-max scaled, the scale of the published tables
     cbi_sum: jax.Array  # Eq. 9 as printed
     l1_score: jax.Array
@@ -45,7 +49,12 @@ def evaluate(setup: Setup, variables: Any, known: Labelled, counts: jax.Array) -
     predicted = networks_train.in_chunks(lambda x: jnp.argmax(model.apply(variables, x).logits, axis=-1), rows)
     right = jnp.sum((predicted == labels) & (jnp.arange(indices.size) < num)) / jnp.maximum(num, 1)
     cbi, cbi_sum = (metrics.class_balance_index(counts, how) for how in ("minmax", "sum"))
-    return Scores(test.accuracy, test.macro_f1, test.recall, cbi, cbi_sum, metrics.l1_score(counts), right)
+    sure = test.log_loss, test.calibration_error
+    if not setup.scheme.has_posterior:  # what a linear machine says is no logit
+        sure = jnp.full((), jnp.nan), jnp.full((), jnp.nan)
+    by_class = test.recall, jnp.nanmean(test.recall), jnp.nanmin(test.recall)
+    balance = cbi, cbi_sum, metrics.l1_score(counts)
+    return Scores(test.accuracy, test.macro_f1, *by_class, *sure, *balance, right)
 
 
 def cross_validate(setup: Setup, key: jax.Array, start: Any, known: Labelled) -> jax.Array:
