@@ -6,8 +6,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, sparse
-from scipy.spatial import distance
 
 from alfamous_jax.core import contract
 from alfamous_jax.core.contract import Selection
@@ -72,6 +70,8 @@ def solve(
     features: np.ndarray, labelled: np.ndarray, available: np.ndarray, budget: int, outliers: float, seconds: float
 ) -> Cover:
     """`k_center_robust` in NumPy alone, for callbacks, which must not call JAX."""
+    from scipy.spatial import distance  # not with the package: SciPy's solvers take a while to import
+
     contract.check_budget(budget)
     rows = np.asarray(features, float).reshape(len(features), -1)
     finite, known = np.isfinite(rows).all(axis=1), np.asarray(labelled, bool)
@@ -110,6 +110,8 @@ def _cover(
     apart: np.ndarray, near: np.ndarray, radius: float, budget: int, spare: int, seconds: float
 ) -> tuple[np.ndarray | None, bool]:
     """Positions of centres that cover all but `spare` rows within a radius, if any were found; whether none can be."""
+    from scipy import optimize, sparse
+
     num = len(near)
     bare = np.flatnonzero(near > radius)
     covers = sparse.csr_matrix(apart[bare] <= radius, dtype=float)
