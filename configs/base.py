@@ -18,6 +18,7 @@ def get_base() -> ConfigDict:
     config.test_rows = 0  # for files without test rows: how many of the last rows are tested; 0 draws a fifth of each
     # class, or does what the registry says
     config.split_seed = 0  # of this draw
+    config.validation = 0.0  # share of each class of the training rows that is scored in the place of the test rows
     config.scaling = "auto"  # "feature", "channel", "series" (of each channel over all times), "clipped" (one of these,
     # cut at 4 deviations), "common" (one factor for all features), "none", or as the registry and the shape of rows say
     config.augment = "none"  # "affine" or "flip_and_crop", for images
@@ -62,8 +63,9 @@ def get_base() -> ConfigDict:
     config.pool_subset = 0  # rows of the pool that a cycle looks at, drawn anew each time; 0 is all of them
 
     # Network
-    config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", or "identity" where the rows are features already,
-    # or a flax module of your own, MODULE:ATTRIBUTE
+    config.backbone = "mlp"  # "tcn", "resnet6", "resnet18", "resnet34", the last two with -imagenet for a stem of 7 x 7
+    # and a pooling, as torchvision's weights have it; "identity" where the rows are features already, or a flax module
+    # of your own, MODULE:ATTRIBUTE
     config.head = "sngp"  # or "linear": no random features, the last layer sees the backbone's; or "map": no network,
     # an exact fit to the rows under that of config.maps which suits the labels best
     config.maps = ("common", "unit", "clipped", "common-rbf", "clipped-rbf")  # alfamous_jax.networks.feature_maps

@@ -42,6 +42,26 @@ def stratified(labels: np.ndarray, seed: int, names: Sequence[str] = ()) -> tupl
     return tested, tuple(notes)
 
 
+def validation(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Draws a share of each class to be scored in the place of the test rows (VaB-AL, section 4.4).
+
+    Args:
+      labels: of the training rows [N], classes from 0.
+      share: of each class, rounded, between 0 and 1; at least one row stays and one goes where the class has two.
+      seed: of the draw.
+
+    Returns:
+      whether a row is set aside [N]. ValueError where no class has two rows.
+    """
+    rng, aside = np.random.default_rng([seed, 1]), np.zeros(len(labels), bool)
+    for k in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == k))
+        aside[rows[: min(max(1, round(share * len(rows))), len(rows) - 1)]] = True
+    if not aside.any():
+        raise ValueError("no class has two rows, one to learn from and one to validate on")
+    return aside
+
+
 def by_rule(how: str, num_rows: int, test_rows: int) -> np.ndarray:
     """The rows [N] that are tested where `registry.Source.split` says how: every second one, some evenly, or the last.
 

@@ -1,6 +1,7 @@
-"""Residual networks for images: ResNet-6 and ResNet-18 with bounded spectral norms (SNGP)."""
+"""Residual networks for images, with bounded spectral norms if asked (SNGP): ResNet-6, ResNet-18 and ResNet-34."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -19,10 +20,12 @@ class ResNet(nn.Module):
     stem: int  # channels of the first convolution
     stem_size: int  # and the width of its kernel
     widths: Sequence[int]  # channels of every stage
-    depth: int  # blocks in a stage
+    depth: int | Sequence[int]  # blocks in a stage, of all stages or of each
     strides: Sequence[int]  # of the first block of every stage
     bound: float | None = 6.0
     dropout: float = 0.0  # before every block (VaB-AL)
+    stem_stride: int = 1
+    pool: bool = False  # whether a maximum over 3 x 3 halves the image after the stem, as for ImageNet
 
     @nn.compact
     def __call__(
@@ -31,11 +34,17 @@ class ResNet(nn.Module):
         """Images [N, height, width] or [N, height, width, channels] -> features [N, widths[-1]], stages [N, width]."""
         x = x[..., None] if x.ndim == 3 else x
         pad = ((self.stem_size // 2,) * 2,) * 2
-        h = SpectralConv(self.stem, (self.stem_size,) * 2, None, padding=pad, use_bias=False)(x, train)
+        strides = (self.stem_stride,) * 2
+        h = SpectralConv(self.stem, (self.stem_size,) * 2, None, strides, pad, use_bias=False)(x, train)
         h = nn.relu(_batch_norm(h, train, mask))
+        if self.pool:
+            h = jax.lax.reduce_window(
+                h, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
+            )
         stages = [h]
-        for width, stride in zip(self.widths, self.strides, strict=True):
-            for block in range(self.depth):
+        depths = (self.depth,) * len(self.widths) if isinstance(self.depth, int) else self.depth
+        for width, stride, depth in zip(self.widths, self.strides, depths, strict=True):
+            for block in range(depth):
                 h = Dropout(self.dropout)(h, train)
                 h = BasicBlock(width, stride if block == 0 else 1, self.bound)(h, train, mask)
             stages.append(h)
@@ -70,10 +79,30 @@ def resnet6(bound: float | None = 6.0, dropout: float = 0.0) -> ResNet:
     return ResNet(stem=6, stem_size=5, widths=(16, 32), depth=1, strides=(2, 2), bound=bound, dropout=dropout)
 
 
-def resnet18(bound: float | None = 6.0, dropout: float = 0.0) -> ResNet:
-    """Two blocks each of 64, 128, 256 and 512 channels after a 3 x 3 stem, for 32 x 32 images: 512 features."""
-    widths, strides = (64, 128, 256, 512), (1, 2, 2, 2)
-    return ResNet(stem=64, stem_size=3, widths=widths, depth=2, strides=strides, bound=bound, dropout=dropout)
+WIDTHS, STRIDES = (64, 128, 256, 512), (1, 2, 2, 2)
+IMAGENET = {"stem_size": 7, "stem_stride": 2, "pool": True}  # of the stem, for images of some 224 x 224
+
+
+def resnet18(bound: float | None = 6.0, dropout: float = 0.0, imagenet: bool = False) -> ResNet:
+    """Two blocks each of 64, 128, 256 and 512 channels: 512 features (He et al., 2016).
+
+    Args:
+      bound: of the convolutions' norms; None is none.
+      dropout: rate, before every block.
+      imagenet: False has a stem of 3 x 3, for 32 x 32 images; True that of torchvision, whose weights it takes
+        (`tools/convert_torchvision.py`).
+    """
+    return _deep(2, bound, dropout, imagenet)
+
+
+def resnet34(bound: float | None = 6.0, dropout: float = 0.0, imagenet: bool = False) -> ResNet:
+    """3, 4, 6 and 3 blocks of 64, 128, 256 and 512 channels: 512 features; see `resnet18`."""
+    return _deep((3, 4, 6, 3), bound, dropout, imagenet)
+
+
+def _deep(depth: int | Sequence[int], bound: float | None, dropout: float, imagenet: bool) -> ResNet:
+    stem: dict[str, Any] = IMAGENET if imagenet else {"stem_size": 3}
+    return ResNet(stem=64, widths=WIDTHS, depth=depth, strides=STRIDES, bound=bound, dropout=dropout, **stem)
 
 
 def _batch_norm(x: jax.Array, train: bool, mask: jax.Array | None) -> jax.Array:

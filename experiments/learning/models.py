@@ -10,7 +10,7 @@ from alfamous_jax.networks.feature_maps import FeatureMap
 from alfamous_jax.networks.linear import Identity, Linear
 from alfamous_jax.networks.mapped import Mapped
 from alfamous_jax.networks.mlp import ResidualMLP
-from alfamous_jax.networks.resnet import resnet6, resnet18
+from alfamous_jax.networks.resnet import resnet6, resnet18, resnet34
 from alfamous_jax.networks.sngp import SNGP
 from alfamous_jax.networks.tcn import TCN
 from experiments.plan.dotted import call, check_parameters, resolve
@@ -20,6 +20,9 @@ BACKBONES: dict[str, Callable[[FrozenConfigDict, float | None, float], nn.Module
     "tcn": lambda config, bound, rate: TCN(config.width, config.depth, bound=bound, dropout=rate),
     "resnet6": lambda config, bound, rate: resnet6(bound, rate),
     "resnet18": lambda config, bound, rate: resnet18(bound, rate),
+    "resnet34": lambda config, bound, rate: resnet34(bound, rate),
+    "resnet18-imagenet": lambda config, bound, rate: resnet18(bound, rate, imagenet=True),
+    "resnet34-imagenet": lambda config, bound, rate: resnet34(bound, rate, imagenet=True),
     "identity": lambda config, bound, rate: Identity(rate),
 }
 HEADS = ("sngp", "linear", "map")

@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import datasets
-from alfamous_jax.datasets import finite
+from alfamous_jax.datasets import finite, split
 from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
 from experiments.learning import sources, split_pool
@@ -99,6 +99,8 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
             raise ValueError(
                 f"config.dataset: {config.dataset!r} cannot be read without a library ({error})"
             ) from error
+    if config.validation:
+        dataset = _validated(dataset, config.validation, config.split_seed)
     if config.scaling != "auto":
         return dataset._replace(scaling=config.scaling)
     num_axes = dataset.x_train.ndim
@@ -106,6 +108,25 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
         return dataset._replace(scaling="common")
     known = (dataset.scaling, num_axes) in (("feature", 2), ("channel", 3))
     return dataset._replace(scaling="series") if config.backbone == "tcn" and known else dataset
+
+
+def _validated(dataset: datasets.Dataset, share: float, seed: int) -> datasets.Dataset:
+    """A part of each class of the training rows in the place of the test rows, which nothing looks at."""
+    if isinstance(dataset.x_train, np.memmap):
+        raise ValueError("config.validation: rows that stay in their file have none; give arrays or 0")
+    aside, probs = split.validation(dataset.y_train, share, seed), dataset.source_probs
+    said = (
+        f"Scores are of a validation set, {aside.sum():,} training rows ({share:.0%} of each class, split_seed {seed})."
+    )
+    return dataset._replace(
+        x_train=dataset.x_train[~aside],
+        y_train=dataset.y_train[~aside],
+        x_test=dataset.x_train[aside],
+        y_test=dataset.y_train[aside],
+        source_probs=None if probs is None else probs[~aside],
+        num_missing=dataset.num_missing + len(dataset.y_test),
+        notes=(*dataset.notes, said),
+    )
 
 
 def refuse_bad_rows(config: FrozenConfigDict) -> None:

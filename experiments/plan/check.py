@@ -117,7 +117,7 @@ RULES: tuple[Rule, ...] = (
         "a tuple of different numbers above 0",
         lambda v: _sequence(v) and all(_positive(x) for x in v) and 0 < len(v) == len(set(v)),
     ),
-    (("dropout",), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
+    (("dropout", "validation"), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
     (
         ("milestones", "vabal.milestones"),
         "a rising tuple of integers above 0",

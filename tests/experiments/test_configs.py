@@ -159,7 +159,7 @@ BAD_CONFIGS = {
     "pool subset": ({"pool_subset": 3}, "config.pool_subset: must be 0 or at least config.budget 4, got 3"),
     "backbone": (
         {"backbone": "vit"},
-        "config.backbone: expected .mlp., .tcn., .resnet6., .resnet18. or .identity., or MODULE:ATTRIBUTE, got",
+        "config.backbone: expected .mlp., .tcn., .resnet6., .resnet18., .* or .identity., or MODULE:ATTRIBUTE, got",
     ),
     "backbone for images": ({"backbone": "resnet6"}, r"config.backbone: 'resnet6' takes images, .* shape \(16,\)"),
     "augmented table": ({"augment": "affine"}, r"config.augment: 'affine' takes images, the rows have shape \(16,\)"),

@@ -1,13 +1,10 @@
 """Core-set as its authors solve it: k-center by integer programming, a few rows left out (Sener and Savarese, 2018)."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import sparse
-from scipy.spatial import distance
 
 from alfamous_jax.core import contract
 from alfamous_jax.core.contract import Selection
@@ -26,9 +23,10 @@ def k_center_robust(
 ) -> Selection:
     """The batch with the smallest covering radius once a share of the rows is left out, by integer programming.
 
-    Bisects the radii that there are, from half the greedy one up to it; at each asks HiGHS whether budget centres more
-    cover all rows but the outliers. On the host, in seconds to minutes; `k_center` is the greedy form, within a factor
-    of two of the radius without outliers.
+    Minimises how far the row that is farthest from every centre is from the nearest, the rows left out aside.
+    Bisects the radii that there are, from half the greedy one up to it; at each asks HiGHS whether budget centres
+    more cover all rows but the outliers. On the host, in seconds to minutes; `k_center` is the greedy form, within
+    a factor of two of the radius without outliers.
 
     Args:
       features: [N, H].
@@ -39,7 +37,7 @@ def k_center_robust(
       seconds: for each question to HiGHS; a radius that it does not decide on counts as not reached.
 
     Returns:
-      the selection in the order of the rows; its objective is the radius that covers all rows but the
+      the selection in the order of the rows, NumPy arrays; its objective is the radius that covers all rows but the
       outliers, its bound the smallest radius that no answer has ruled out.
 
     Raises:
@@ -53,13 +51,13 @@ def k_center_robust(
       ([3], 1.0)
     """
     rows, known, free = (np.asarray(x) for x in (features, labelled, available))
-    found = solve(rows, known, free, budget, outliers, seconds)
-    num_selected = np.sum(found.indices >= 0)
-    numbers = (jnp.asarray(x) for x in (found.indices, num_selected, found.num_invalid, found.radius, found.bound))
-    return Selection(*numbers)
+    found = _solve(rows, known, free, budget, outliers, seconds)
+    numbers = np.float32(found.radius), np.float32(min(found.bound, found.radius))
+    fields: list[Any] = [found.indices, np.int32(np.sum(found.indices >= 0)), np.int32(found.num_invalid), *numbers]
+    return Selection(*fields)
 
 
-class Cover(NamedTuple):
+class _Cover(NamedTuple):
     """A solution on the host."""
 
     indices: np.ndarray  # [b], int32, -1 where no row was left
@@ -68,17 +66,12 @@ class Cover(NamedTuple):
     bound: float
 
 
-def solve(
+def _solve(
     features: np.ndarray, labelled: np.ndarray, available: np.ndarray, budget: int, outliers: float, seconds: float
-) -> Cover:
-    """`k_center_robust` in NumPy alone, for callbacks, which must not call JAX.
+) -> _Cover:
+    """The same with checked arrays; nothing calls JAX, so that a callback may."""
+    from scipy.spatial import distance  # not with the package: SciPy's solvers take a while to import
 
-    Examples:
-      >>> from alfamous_jax import diversity
-      >>> rows, nothing = jnp.array([[0.0], [1.0], [9.0]]), jnp.zeros(3, bool)
-      >>> diversity.solve_robust(rows, nothing, ~nothing, 2, 0.0, 10.0).radius
-      1.0
-    """
     contract.check_budget(budget)
     rows = np.asarray(features, float).reshape(len(features), -1)
     finite, known = np.isfinite(rows).all(axis=1), np.asarray(labelled, bool)
@@ -90,7 +83,7 @@ def solve(
     indices = np.full(budget, -1, np.int32)
     if budget >= len(free):
         indices[: len(free)] = free
-        return Cover(indices, num_invalid, 0.0, 0.0)
+        return _Cover(indices, num_invalid, 0.0, 0.0)
     spare = math.floor(outliers * (len(free) + len(centres)) + 1e-9)
     near = distance.cdist(rows[free], centres).min(axis=1) if len(centres) else np.full(len(free), np.inf)
     apart = distance.squareform(distance.pdist(rows[free]))
@@ -110,14 +103,14 @@ def solve(
             best, radius = found, _radius(apart, near, found, spare)
             high = min(middle, int(np.searchsorted(radii, radius)))
     indices[:] = free[best]
-    return Cover(indices, num_invalid, radius, min(float(radii[bound]), radius))
+    return _Cover(indices, num_invalid, radius, min(float(radii[bound]), radius))
 
 
 def _cover(
     apart: np.ndarray, near: np.ndarray, radius: float, budget: int, spare: int, seconds: float
 ) -> tuple[np.ndarray | None, bool]:
     """Positions of centres that cover all but `spare` rows within a radius, if any were found; whether none can be."""
-    from scipy import optimize  # heavier than the rest of this package together
+    from scipy import optimize, sparse
 
     num = len(near)
     bare = np.flatnonzero(near > radius)

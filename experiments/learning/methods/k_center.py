@@ -55,7 +55,8 @@ def _robust(features: jax.Array, labelled: jax.Array, available: jax.Array, budg
 
     def solve(*arrays: np.ndarray) -> np.ndarray:
         rows, known, free = map(np.asarray, arrays)
-        return diversity.solve_robust(rows, known, free, budget, OUTLIERS, SECONDS).indices
+        chosen = diversity.k_center_robust(rows, known, free, budget=budget, outliers=OUTLIERS, seconds=SECONDS)
+        return np.asarray(chosen.indices)
 
     shape = jax.ShapeDtypeStruct((budget,), jnp.int32)
     indices = jax.pure_callback(solve, shape, features, labelled, available, vmap_method="sequential")

@@ -25,6 +25,7 @@ BACKBONES = {
     "identity": (6,),
     "resnet6": (8, 8),
     "resnet18": (8, 8),
+    "resnet18-imagenet": (16, 16),
     "tcn": (12,),
 }  # and the shape of a row
 

@@ -79,7 +79,7 @@ def call(function, arrays, budget=BUDGET):
 
 def test_every_module_has_a_selector():
     assert {name.partition(".")[0] for name in SELECTORS} == {m.__name__.rpartition(".")[2] for m in MODULES}
-    assert len(SELECTORS) == 11
+    assert len(SELECTORS) == 12
 
 
 @pytest.mark.parametrize("name", [*SELECTORS, *ALIKE])
