@@ -12,7 +12,12 @@ constraints = runpy.run_path(str(TOOL))["constraints"]
 
 
 def project(*dependencies):
-    extras = {"experiments": ["rich>=13"], "export": ["flat-buffers>=24.3.25"], "ray": ["ray>=2.9"]}
+    extras = {
+        "experiments": ["rich>=13"],
+        "export": ["flat-buffers>=24.3.25"],
+        "page": ["flask>=3.1"],
+        "ray": ["ray>=2.9"],
+    }
     return {"dependencies": list(dependencies), "optional-dependencies": extras}
 
 
