@@ -63,7 +63,8 @@ def begin(args: argparse.Namespace) -> Begun:
         audit=audit,
         journal=journal,
     )
-    table.write(session.labels)
+    if labels != session.labels:
+        table.write(session.labels)
     notes += [*shown.notes, f"{len(rows):,} rows, {len(session.classes)} classes, {len(session.labels):,} labels."]
     if held_out is not None:
         notes.append(f"The learning curve is measured on {len(held_out.rows):,} held-out rows, {' and '.join(TEST)}.")

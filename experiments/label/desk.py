@@ -125,7 +125,7 @@ class Desk:
         return f"Row {row} was labelled “{name}” already." if before == name else f"Row {row}: {name}."
 
     def new_class(self, row: int, name: str) -> str:
-        """A class that nobody had thought of, and the row as its first example; two steps for undo."""
+        """A class that nobody had thought of, and the row as its first example."""
         name = " ".join(name.split())
         if not 0 < len(name) <= LONGEST or not name.isprintable():
             raise ValueError(f"A new class needs a name of up to {LONGEST} letters.")
@@ -141,13 +141,16 @@ class Desk:
         return f"Row {row} was skipped."
 
     def undo(self) -> str:
-        """Takes the last answer back, of whatever kind."""
+        """Takes the last answer back, of whatever kind; a new class together with its first row."""
         with self._changing():
             steps = _steps(self._session)
             if not steps:
                 raise ValueError("There is nothing to take back.")
-            self._session.undo()
-        return f"Taken back: {_told(steps[-1])}."
+            with_class = [step.what for step in steps[-2:]] == ["class", "label"] and steps[-2].labels == steps[
+                -1
+            ].labels
+            self._session.undo(2 if with_class else 1)
+        return f"Taken back: {_told(steps[-1])}{' and the new class' if with_class else ''}."
 
     # Between two answers
 
@@ -156,11 +159,11 @@ class Desk:
         with self._lock:
             whole = self._session.as_of(len(self._session.history))
         for mark in scores.marks(whole):
-            self._catch_up()
+            self.catch_up()
             self._scores.look_back(whole.as_of(mark))
             self._show_again()
         while True:
-            self._catch_up()
+            self.catch_up()
             with self._lock:
                 now = self._session.as_of(len(self._session.history))
             if self._scores.measure(now):
@@ -168,8 +171,8 @@ class Desk:
             self._due.wait()
             self._due.clear()
 
-    def _catch_up(self) -> None:
-        """Makes the fits that were put off."""
+    def catch_up(self) -> None:
+        """Makes the fits that were put off, without keeping anybody waiting."""
         while self._session.is_behind:
             with self._lock:
                 now = self._session.as_of(len(self._session.history))

@@ -137,7 +137,7 @@ def marks(session: Session) -> list[int]:
         before = learnt
         learnt += sum(row not in drawn for row in answer.rows) if answer.what == "label" else 0
         if learnt // STEP > before // STEP and answer.when:
-            places.append(place)
+            places.append(place + (history[place : place + 1] != () and history[place].what == "retrain"))
     last = [place for place, answer in enumerate(history, start=1) if answer.what in FITS][-IN_A_ROW:]
     some = (
         [places[int(i)] for i in np.unique(np.linspace(0, len(places) - 1, MOST_AGAIN).astype(int))] if places else []

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 import pathlib
 import re
 from collections.abc import Callable, Mapping
@@ -78,15 +77,16 @@ def drawn(series: np.ndarray) -> Content:
         places = _places(channel)
         x = places * (WIDTH / max(len(channel) - 1, 1))
         y = HEIGHT - (channel[places] - low) * scale if scale else np.full(len(places), HEIGHT / 2)
-        lines.append(" ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True) if math.isfinite(b)))
+        lines.append(" ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)))
     return Content(lines=tuple(lines), span=(f"{low:.3g}", f"{high:.3g}"))
 
 
 def _places(channel: np.ndarray) -> np.ndarray:
-    """Which points of a series are drawn."""
-    if len(channel) <= MOST:
-        return np.arange(len(channel))
-    stretches = np.array_split(np.arange(len(channel)), MOST // 2)
+    """Which points of a series are drawn, of those that are numbers."""
+    known = np.flatnonzero(np.isfinite(channel))
+    if len(known) <= MOST:
+        return known
+    stretches = np.array_split(known, MOST // 2)
     ends = [(part[np.argmin(channel[part])], part[np.argmax(channel[part])]) for part in stretches]
     return np.unique(np.array(ends))
 
