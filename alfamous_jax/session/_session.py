@@ -216,14 +216,15 @@ class Session:
         past = copy.copy(self)
         past._ledger = _keep.ledger_of(self._ledger.first, self._ledger.answers[:num_answers], self._fixed)
         past._asked, past._journal, past.fits_later = {}, None, False
-        past._stand_on(num_answers if self._put_off is None else min(num_answers, self._put_off))
+        first = self._lacks()
+        past._stand_on(num_answers if first is None else min(num_answers, first))
         past._put_off = None
         return past
 
     @property
     def is_behind(self) -> bool:
         """Whether a fit was put off that is not caught up with yet."""
-        return self._put_off is not None
+        return self._lacks() is not None
 
     def catch_up(self, past: "Session | None" = None) -> None:
         """Fits what was put off.
@@ -353,14 +354,22 @@ class Session:
         self._base = self._base if self._base is not None and self._base.at <= num_answers else None
         self._model, self._last = next((one for one in (*kept, self._base) if one is not None), None), None
 
+    def _can_wait(self) -> bool:
+        """Whether a fit that is due may be put off."""
+        model = self._model
+        return self.fits_later and model is not None and (model.predicted is not None or self._setup.strategy.updates)
+
+    def _lacks(self) -> int | None:
+        """The place of the first fit that is put off, also one that no question has met yet."""
+        answers = self._ledger.answers
+        if self._put_off is not None or self._model is None or not self._can_wait():
+            return self._put_off
+        return next((i for i in range(self._model.at, len(answers)) if answers[i].what == "retrain"), None)
+
     def _current(self) -> Model:
         """The model of all answers so far, but for a fit that was put off."""
-        done, answers = self._model.at if self._model else 0, self._ledger.answers
-        can_wait = self._model is not None and (self._model.predicted is not None or self._setup.strategy.updates)
-        later = self.fits_later and can_wait
-        waiting = [i for i in range(done, len(answers)) if later and answers[i].what == "retrain"]
-        model, base = _model.follow(self._setup, self._ledger, self._model, self._fixed, later)
-        self._put_off = waiting[0] if waiting and self._put_off is None else self._put_off
+        self._put_off = self._lacks()
+        model, base = _model.follow(self._setup, self._ledger, self._model, self._fixed, self._can_wait())
         if base is not None and self._put_off is not None and base.at > self._put_off:
             self._put_off = None
         if self._model is not None and model.at > self._model.at:

@@ -1,9 +1,20 @@
 """The pages as HTTP: all under a secret path, nothing but text of ours in them, nothing fetched from elsewhere."""
 
 import hmac
+import pathlib
 from typing import Any
 
-from flask import Blueprint, Flask, Response, abort, make_response, render_template, request, send_file
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    make_response,
+    render_template,
+    request,
+    send_file,
+    send_from_directory,
+)
 from markupsafe import Markup, escape
 
 from experiments.label import curve
@@ -11,6 +22,7 @@ from experiments.label.desk import Desk
 from experiments.label.show import HEIGHT, TYPES, WIDTH
 
 HOSTS = ["127.0.0.1", "localhost"]
+STATIC = pathlib.Path(__file__).with_name("static")
 LARGEST = 1 << 16  # bytes of a request
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -32,7 +44,7 @@ def app(desk: Desk, token: str, title: str) -> Flask:
       token: the first part of every path; whoever does not know it gets a 404.
       title: of the page.
     """
-    made, pages = Flask(__name__), Blueprint("pages", __name__, url_prefix="/<given>")
+    made, pages = Flask(__name__, static_folder=None), Blueprint("pages", __name__, url_prefix="/<given>")
     made.config.update(TRUSTED_HOSTS=HOSTS, MAX_CONTENT_LENGTH=LARGEST, MAX_FORM_MEMORY_SIZE=LARGEST)
     made.jinja_env.filters["breakable"] = lambda name: escape(name).replace("_", Markup("_<wbr>"))
     made.jinja_env.trim_blocks = made.jinja_env.lstrip_blocks = True
@@ -95,7 +107,7 @@ def app(desk: Desk, token: str, title: str) -> Flask:
 
     @pages.get("/<any('page.css', 'page.js', 'page.svg'):name>")
     def file(name: str) -> Response:
-        return made.send_static_file(name)
+        return send_from_directory(STATIC, name)
 
     made.register_blueprint(pages)
     return made

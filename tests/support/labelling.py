@@ -4,6 +4,7 @@ import csv
 import pathlib
 
 import numpy as np
+from flask.testing import FlaskClient
 
 from alfamous_jax.session import Session
 from experiments.label import begin, page
@@ -42,8 +43,16 @@ def desk(folder: pathlib.Path, *arguments: str, **how) -> Desk:
     return Desk(found.session, found.table, found.show, found.held_out, found.size, "ann")
 
 
-def client(at: Desk):
-    return page.app(at, TOKEN, "pool.npz").test_client()
+class Whole(FlaskClient):
+    """Takes answers whole, so that no file stays open."""
+
+    def open(self, *args, **kwargs):
+        return super().open(*args, buffered=True, **kwargs)
+
+
+def client(at: Desk) -> Whole:
+    app = page.app(at, TOKEN, "pool.npz")
+    return Whole(app, app.response_class)
 
 
 def in_file(folder: pathlib.Path) -> dict[int, str]:

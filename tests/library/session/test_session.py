@@ -167,6 +167,16 @@ def test_catching_up_gives_what_waiting_gives(start):
     assert seen(lags) == seen(waits)
 
 
+def test_a_fit_is_put_off_before_any_question_meets_it():
+    session = answer(begin(), 6)
+    session.fits_later = True
+    rows = [row for row in range(ROWS) if row not in session.labels][:5]
+    session.tell(rows, [name(row) for row in rows])
+    assert session.is_behind
+    session.catch_up()
+    assert not session.is_behind and session.history[-1].what == "retrain"
+
+
 @pytest.mark.parametrize("steps", [1, 12])
 def test_undo_takes_back_what_was_put_off_too(steps):
     lags, waits = lagging()
