@@ -210,7 +210,7 @@ def test_a_server_that_is_gone_is_said_and_the_question_stays(served, tab, tmp_p
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width, height", [(1280, 800), (390, 844), (320, 640)])
 def test_it_fits_and_can_be_read(served, tab, scheme, width, height):
-    at, url = served(num_classes=40)
+    at, url = served(num_classes=12)
     for row in range(12):
         at.answer(row, name(row))
     at.catch_up()
