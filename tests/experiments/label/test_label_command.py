@@ -38,7 +38,7 @@ class Served:
 
     def get(self, path="", data=None):
         body = urllib.parse.urlencode(data).encode() if data is not None else None
-        with urllib.request.urlopen(self.url + path, body, timeout=120) as reply:
+        with urllib.request.urlopen(self.url + path, body, timeout=600) as reply:
             return reply.read().decode()
 
     def row(self):
@@ -51,7 +51,8 @@ class Served:
 
     def end(self, number):
         self.process.send_signal(number)
-        return self.process.wait(60), self.process.stderr.read()
+        _, said = self.process.communicate(timeout=600)
+        return self.process.returncode, said
 
 
 @pytest.mark.slow
