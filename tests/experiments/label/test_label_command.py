@@ -62,12 +62,11 @@ def test_a_kill_after_any_answer_loses_nothing(tmp_path):
     assert "Not shown (labels): label.\n" in served.said
     tokens = {served.url}
     rows += [served.answer() for _ in range(3)]
-    asked = served.row()
     served.end(signal.SIGKILL)
     assert list(in_file(tmp_path)) == rows
     served = Served(arguments)
     tokens.add(served.url)
-    assert served.row() == asked
+    assert served.row() not in rows  # it may be another than before the kill: a fit that was put off is made first
     rows.append(served.answer())
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"http://127.0.0.1:{served.port}/")
