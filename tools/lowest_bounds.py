@@ -20,14 +20,14 @@ def constraints(project: dict) -> list[str]:
       project: the table `[project]`.
 
     Returns:
-      one line for each library of the package and of the extras `experiments` and `export`, in their order.
+      one line for each library of the package and of the extras `experiments`, `export` and `page`, in their order.
 
     Raises:
       ValueError: a library has no lower bound, or something beside it.
     """
     extras = project["optional-dependencies"]
     lines = []
-    for requirement in [*project["dependencies"], *extras["experiments"], *extras["export"]]:
+    for requirement in [*project["dependencies"], *extras["experiments"], *extras["export"], *extras["page"]]:
         match = BOUND.fullmatch(requirement)
         if match is None:
             raise ValueError(f"pyproject.toml: expected NAME>=VERSION, got {requirement!r}")

@@ -40,7 +40,9 @@ class Model(NamedTuple):
     change: tuple[jax.Array, ...]  # KL of the labels since the fit, nats, [n] for those told together
 
 
-def follow(setup: Setup, ledger: Ledger, model: Model | None, fixed: int) -> tuple[Model, Model | None]:
+def follow(
+    setup: Setup, ledger: Ledger, model: Model | None, fixed: int, later: bool = False
+) -> tuple[Model, Model | None]:
     """The model of all answers, from one of the first of them.
 
     Args:
@@ -48,13 +50,15 @@ def follow(setup: Setup, ledger: Ledger, model: Model | None, fixed: int) -> tup
       ledger: its answers.
       model: of the first `model.at` answers, or None to begin with none.
       fixed: answers that were there from the start; the head is fitted to them at once.
+      later: whether a fit that is due by the number of labels is passed over.
 
     Returns:
       the model, and the one right after the last fit if that was now.
     """
     answers, base = ledger.answers, None
     done = model.at if model else -1
-    points = [fixed] * (not model) + [i + 1 for i, answer in enumerate(answers) if answer.what in FITS and i >= done]
+    fits = [i for i, answer in enumerate(answers) if answer.what in FITS and i >= done]
+    points = [fixed] * (not model) + [i + 1 for i in fits if not (later and answers[i].what == "retrain")]
     for point in points[-2:]:  # the last, and the one before it for what it predicted
         model = base = _fitted(setup, Ledger(ledger.first, answers[:point]), model)
     assert model is not None

@@ -1,5 +1,6 @@
 """The session itself: an answer is checked, then written to the journal, then taken in."""
 
+import copy
 import datetime
 import math
 import pathlib
@@ -23,7 +24,12 @@ class Session:
     A host-side object round the pure functions: all that it knows follows from the rows, the settings and the list of
     answers, so that every answer can be taken back. An answer is taken in by one pass over the pool. A fit, every
     `retrain_every` labels, chooses map and ridge anew and takes longer.
+
+    Where nobody may wait for it, `fits_later` lets questions go on with the head as it is, and a thread fits a copy:
+    `as_of` makes one, asking it for its `head` fits it, `catch_up` takes the result in.
     """
+
+    fits_later: bool = False
 
     _about: Settings
     _path: str  # of the pool, if it is a file
@@ -34,6 +40,7 @@ class Session:
     _model: Model | None  # of all answers, or of the first of them
     _last: Model | None  # before the last answers, for a quick undo
     _base: Model | None  # as last fitted, where a longer undo begins
+    _put_off: int | None  # place of the first fit that the model lacks
     _journal: _store.Journal | None
 
     def __init__(
@@ -179,9 +186,9 @@ class Session:
         if self._journal:
             self._journal.add({"undo": int(steps)})
         self._ledger = _keep.ledger_of(self._ledger.first, left, self._fixed)
-        usable = [model for model in (self._last, self._base) if model is not None and model.at <= cut]
-        self._model, self._last = next(iter(usable), None), None
-        self._base = self._base if self._base is not None and self._base.at <= cut else None
+        self._put_off = self._put_off if self._put_off is not None and self._put_off < cut else None
+        self._model = None if self._model is None or self._model.at > cut else self._model
+        self._stand_on(cut)
 
     def retrain(self) -> None:
         """Fits the head anew to all labels: map, ridge and exact weights, chosen by the labels alone.
@@ -194,6 +201,49 @@ class Session:
         self._add("retrain")
 
     # What it makes of it
+
+    def as_of(self, num_answers: int) -> "Session":
+        """This session as it was after the first entries of its history, without a journal.
+
+        Args:
+          num_answers: entries of the history; the labels that were there from the start are always in.
+
+        Raises:
+          ValueError: the history has fewer.
+        """
+        if not self._fixed <= num_answers <= len(self._ledger.answers):
+            fewest, most = self._fixed, len(self._ledger.answers)
+            raise ValueError(f"num_answers must be a whole number from {fewest} to {most}, got {num_answers!r}")
+        past = copy.copy(self)
+        past._ledger = _keep.ledger_of(self._ledger.first, self._ledger.answers[:num_answers], self._fixed)
+        past._asked, past._journal, past.fits_later = {}, None, False
+        first = self._lacks()
+        past._stand_on(num_answers if first is None else min(num_answers, first))
+        past._put_off = None
+        return past
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a fit was put off that is not caught up with yet."""
+        return self._lacks() is not None
+
+    def catch_up(self, past: "Session | None" = None) -> None:
+        """Fits what was put off.
+
+        Args:
+          past: a copy of `as_of`, made since the fit was put off, that has been asked for its head; None fits here and
+            now. What was answered since it was made is taken in on top of its head. If answers that it has were taken
+            back since, nothing happens.
+        """
+        past = past or self.as_of(len(self._ledger.answers))
+        answers = past._ledger.answers
+        if (
+            self._put_off is not None
+            and self._put_off < len(answers)
+            and self._ledger.answers[: len(answers)] == answers
+        ):
+            self._model, self._last, self._put_off = past._current(), None, None
+            self._base = past._base
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -246,6 +296,8 @@ class Session:
 
     def save(self, path: str | pathlib.Path) -> None:
         """Writes the session to one `.npz` file, without the rows of the pool; whole or not at all."""
+        if self.is_behind:
+            self.catch_up()
         arrays = _keep.arrays_of(self._current())
         answers = [answer.to_json() for answer in self._ledger.answers]
         about = {"settings": self._about._asdict(), "features": self._path, "answers": answers}
@@ -295,11 +347,32 @@ class Session:
         self._fixed = len(first)
         self._ledger = _keep.ledger_of(about.classes, first, self._fixed)
         self._asked, self._journal = {}, None
-        self._model = self._last = self._base = None
+        self._model = self._last = self._base = self._put_off = None
+
+    def _stand_on(self, num_answers: int) -> None:
+        """Keeps of the models those of the first answers."""
+        kept = [one if one is not None and one.at <= num_answers else None for one in (self._model, self._last)]
+        self._base = self._base if self._base is not None and self._base.at <= num_answers else None
+        self._model, self._last = next((one for one in (*kept, self._base) if one is not None), None), None
+
+    def _can_wait(self) -> bool:
+        """Whether a fit that is due may be put off."""
+        model = self._model
+        return self.fits_later and model is not None and (model.predicted is not None or self._setup.strategy.updates)
+
+    def _lacks(self) -> int | None:
+        """The place of the first fit that is put off, also one that no question has met yet."""
+        answers = self._ledger.answers
+        if self._put_off is not None or self._model is None or not self._can_wait():
+            return self._put_off
+        return next((i for i in range(self._model.at, len(answers)) if answers[i].what == "retrain"), None)
 
     def _current(self) -> Model:
-        """The model of all answers so far."""
-        model, base = _model.follow(self._setup, self._ledger, self._model, self._fixed)
+        """The model of all answers so far, but for a fit that was put off."""
+        self._put_off = self._lacks()
+        model, base = _model.follow(self._setup, self._ledger, self._model, self._fixed, self._can_wait())
+        if base is not None and self._put_off is not None and base.at > self._put_off:
+            self._put_off = None
         if self._model is not None and model.at > self._model.at:
             self._last = self._model
         self._model, self._base = model, base or self._base

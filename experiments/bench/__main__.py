@@ -7,9 +7,9 @@ JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU an
 constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
-    python -m experiments.bench lanes | training | vabal | highs | export | session
+    python -m experiments.bench lanes | training | vabal | highs | export | session | page
                                  against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy),
-                                 tracing in every process, a bare pass over the features
+                                 tracing in every process, a bare pass over the features; the labelling page in Chromium
 """
 
 import argparse

@@ -42,7 +42,7 @@ LIBRARY = {
     "rounding": "core laplace updates cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
-ROOMS = "plan store published learning engines conformance report paper bench stopping"
+ROOMS = "plan store published learning engines conformance report paper bench label stopping"
 EXPERIMENTS = {
     "stopping": "",
     "plan": "",
@@ -53,12 +53,13 @@ EXPERIMENTS = {
     "conformance": "learning plan store stopping",
     "report": "plan store published stopping",
     "paper": "plan store published report stopping",
+    "label": "stopping",
     "benchmark": f"{ROOMS} run",
     "bench": ROOMS,
     "command_line": "",
     **dict.fromkeys(DOORS, f"{ROOMS} command_line"),
 }
-USE_THE_LIBRARY = ["learning", "conformance", "bench", "benchmark", *DOORS]
+USE_THE_LIBRARY = ["learning", "conformance", "label", "bench", "benchmark", *DOORS]
 
 
 def named(package, names):

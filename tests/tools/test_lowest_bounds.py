@@ -12,12 +12,17 @@ constraints = runpy.run_path(str(TOOL))["constraints"]
 
 
 def project(*dependencies):
-    extras = {"experiments": ["rich>=13"], "export": ["flat-buffers>=24.3.25"], "ray": ["ray>=2.9"]}
+    extras = {
+        "experiments": ["rich>=13"],
+        "export": ["flat-buffers>=24.3.25"],
+        "page": ["flask>=3.1"],
+        "ray": ["ray>=2.9"],
+    }
     return {"dependencies": list(dependencies), "optional-dependencies": extras}
 
 
 def test_every_bound_becomes_a_version():
-    expected = ["jax==0.10", "numpy==2.0", "rich==13", "flat-buffers==24.3.25"]
+    expected = ["jax==0.10", "numpy==2.0", "rich==13", "flat-buffers==24.3.25", "flask==3.1"]
     assert constraints(project("jax>=0.10", "numpy>=2.0")) == expected
 
 

@@ -26,10 +26,7 @@ def measure(args: argparse.Namespace, steady: Callable) -> dict:
       rows of a table: an answer with its journal line and the next question; one step back; a fit; the ratio of each
       to one product of phi with a vector, which no answer can do without.
     """
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, args.classes, args.rows)
-    centres = rng.normal(size=(args.classes, args.features - 1)).astype(np.float32)
-    rows = centres[labels] + 2 * rng.normal(size=(args.rows, args.features - 1)).astype(np.float32)
+    rows, labels = pool(args)
     phi = jnp.asarray(np.pad(rows, ((0, 0), (0, 1))))
     product = steady(jax.jit(lambda phi, v: phi @ v), phi, jnp.ones(args.features), repeats=30)["median_s"]
     del phi
@@ -48,6 +45,15 @@ def measure(args: argparse.Namespace, steady: Callable) -> dict:
     table = {name: np.percentile(seconds, [50, 25, 75]) for name, seconds in times.items()}
     found = {name: {"median_s": row[0], "low_s": row[1], "high_s": row[2]} for name, row in table.items()}
     return {name: row | {"phi @ v_s": product, "ratio": row["median_s"] / product} for name, row in found.items()}
+
+
+def pool(args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [N, D - 1], drawn round a centre for each class, and their labels [N]."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, args.classes, args.rows)
+    centres = rng.normal(size=(args.classes, args.features - 1)).astype(np.float32)
+    rows = centres[labels] + 2 * rng.normal(size=(args.rows, args.features - 1)).astype(np.float32)
+    return rows, labels
 
 
 def _answer(session: Session, labels: np.ndarray) -> float:

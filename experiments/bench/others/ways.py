@@ -1,6 +1,7 @@
-"""`experiments.bench lanes | training | vabal | highs | export | session`: against other ways of doing the same."""
+"""`experiments.bench lanes | training | vabal | highs | export | session | page`: against other ways of the same."""
 
 import argparse
+import os
 import pathlib
 import sys
 
@@ -68,6 +69,13 @@ def session(args: argparse.Namespace) -> dict:
     return {"rows": module.measure(args, steady)}
 
 
+def page(args: argparse.Namespace) -> dict:
+    """From the key of an answer to the next question, in the labelling page, by the browser's own clock."""
+    from experiments.bench.others import page as module
+
+    return {"load_before": os.getloadavg()[0], "rows": module.measure(args), "load_after": os.getloadavg()[0]}
+
+
 def show(result: dict) -> None:
     """Prints a result: a line for each field, a table of its rows."""
     for name, value in result.items():
@@ -85,4 +93,12 @@ def show(result: dict) -> None:
         show(result["greedy"])
 
 
-OTHERS = {"lanes": lanes, "training": training, "vabal": vabal, "highs": highs, "export": export, "session": session}
+OTHERS = {
+    "lanes": lanes,
+    "training": training,
+    "vabal": vabal,
+    "highs": highs,
+    "export": export,
+    "session": session,
+    "page": page,
+}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alfamous_jax import _head, _strategies, cycle
-from alfamous_jax.session import Session, _model
+from alfamous_jax.session import Session, _model, _views
 
 ROWS, WIDTH, NAMES = 60, 4, ("ant", "bee", "cow")
 RNG = np.random.default_rng(3)
@@ -106,6 +106,93 @@ def test_undo_gives_back_what_was_there_to_the_bit(course, steps):
     assert seen(session) == views[14 - steps]
     session.undo(1) if steps < 14 else answer(session, 1)
     assert seen(session) == views[13 - steps if steps < 14 else 1]
+
+
+@pytest.mark.parametrize("num", [0, 4, 9, 14])
+def test_a_session_is_had_as_it_was(course, num):
+    session, views = course[0], [*course[1], seen(course[0])]
+    places = [0] + [place for place, answer in enumerate(session.history, start=1) if answer.what == "label"]
+    past = session.as_of(places[num])
+    assert seen(past) == views[num] and len(past.labels) == num
+    past.tell(past.ask(), "ant")
+    assert len(session.labels) == 14 and seen(session) == views[14]
+
+
+def test_a_past_beyond_the_history_is_refused():
+    session = answer(begin(labels={0: name(0)}), 2)
+    with pytest.raises(ValueError, match=r"num_answers must be a whole number from 1 to \d, got 0"):
+        session.as_of(0)
+    with pytest.raises(ValueError, match="got 99"):
+        session.as_of(99)
+
+
+def lagging(start=4):
+    """A session that puts fits off after some answers, and one that does not, of the same 16 answers."""
+    lags, waits = begin(), begin()
+    answer(lags, start)
+    lags.fits_later = True
+    answer(lags, 16 - start)
+    for row, label in lags.labels.items():
+        waits.tell(row, label)
+    return lags, waits
+
+
+def test_a_fit_that_is_put_off_is_not_waited_for():
+    lags, waits = lagging()
+    assert lags.is_behind and not waits.is_behind
+    assert [x.what for x in lags.history] == [x.what for x in waits.history]
+    fitted = [place for place, x in enumerate(lags.history, start=1) if x.what == "retrain"]
+    early = waits.as_of(fitted[0])
+    state = _model.learn(
+        early._setup, early._current(), list(lags.labels)[len(early.labels) :],
+        [NAMES.index(label) for label in list(lags.labels.values())[len(early.labels) :]],
+    ).state  # fmt: skip
+    np.testing.assert_allclose(lags.predict_proba(), _views.probabilities(state), rtol=1e-4, atol=1e-6)
+    assert np.abs(lags.predict_proba() - waits.predict_proba()).max() > 1e-3
+
+
+@pytest.mark.parametrize("start", [0, 4])
+def test_catching_up_gives_what_waiting_gives(start):
+    lags, waits = lagging(start)
+    copy = lags.as_of(len(lags.history))
+    copy.head  # noqa: B018  fits it, while questions go on
+    (row,) = lags.ask().tolist()
+    lags.tell(row, name(row))
+    waits.tell(row, name(row))
+    lags.catch_up(copy)
+    lags.fits_later = False  # for the fit that this answer may have made due
+    assert not lags.is_behind and seen(lags) == seen(waits) and lags.progress() == waits.progress()
+    lags.undo(3)
+    waits.undo(3)
+    assert seen(lags) == seen(waits)
+
+
+def test_a_fit_is_put_off_before_any_question_meets_it():
+    session = answer(begin(), 6)
+    session.fits_later = True
+    rows = [row for row in range(ROWS) if row not in session.labels][:5]
+    session.tell(rows, [name(row) for row in rows])
+    assert session.is_behind
+    session.catch_up()
+    assert not session.is_behind and session.history[-1].what == "retrain"
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+def test_undo_takes_back_what_was_put_off_too(steps):
+    lags, waits = lagging()
+    copy = lags.as_of(len(lags.history))
+    lags.undo(steps)
+    waits.undo(steps)
+    lags.catch_up(copy)  # of answers that are no more
+    assert lags.is_behind == (steps == 1)
+    lags.catch_up()
+    assert not lags.is_behind and seen(lags) == seen(waits)
+
+
+def test_what_was_put_off_is_in_what_is_saved(tmp_path):
+    lags, waits = lagging()
+    lags.save(tmp_path / "session.npz")
+    assert seen(Session.load(tmp_path / "session.npz", POOL)) == seen(waits)
 
 
 def test_undo_step_by_step_is_undo_of_all(course):
