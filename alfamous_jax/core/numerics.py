@@ -20,14 +20,16 @@ def sums(*vectors: jax.Array) -> tuple[jax.Array, ...]:
     zeros = tuple(jnp.zeros((), x.dtype) for x in vectors)
     length = len(vectors[0])
     rows = [jnp.pad(x, (0, -length % SUMMED)).reshape(SUMMED, -1) for x in vectors]
-    return jax.lax.reduce(jax.lax.reduce(tuple(rows), zeros, _add, (1,)), zeros, _add, (0,))
+    total: tuple[jax.Array, ...] = jax.lax.reduce(jax.lax.reduce(tuple(rows), zeros, _add, (1,)), zeros, _add, (0,))
+    return total
 
 
 def extremes(x: jax.Array, where: jax.Array | bool = True) -> tuple[jax.Array, jax.Array]:
     """The smallest and the largest entry of a vector, of those marked; inf and -inf if there is none."""
     infinite = jnp.full((), jnp.inf, x.dtype)
     both = jnp.where(where, x, infinite), jnp.where(where, x, -infinite)
-    return jax.lax.reduce(both, (infinite, -infinite), _widen, (0,))
+    lowest, highest = jax.lax.reduce(both, (infinite, -infinite), _widen, (0,))
+    return lowest, highest
 
 
 def _add(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:

@@ -147,7 +147,8 @@ def anneal(
     inside = jnp.any((best_order[winner][:, None] == slots) & (slots < num_inside)[:, None], axis=0)
     gone = batch.inside.astype(probs.dtype) - inside.astype(probs.dtype)
     found = Batch(inside, batch.residual + dot(gone, probs), best[winner])
-    return jax.lax.cond(found.objective < batch.objective, lambda: found, lambda: batch)
+    better: Batch = jax.lax.cond(found.objective < batch.objective, lambda: found, lambda: batch)
+    return better
 
 
 def _uniform(step: jax.Array, shape: tuple[int, int, int], dtype: jax.typing.DTypeLike) -> jax.Array:

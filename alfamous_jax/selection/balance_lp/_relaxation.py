@@ -127,7 +127,9 @@ def solve(
     def iterate(state: State) -> State:
         best, upper, radius, mu, _, count = state
         sampled = count < 0
-        fixed, covered = _pool.totals(pool, best.rows[:num_fixed], axis_name)
+        fixed, covered = jnp.zeros((), dtype), jnp.zeros_like(pool.demand)
+        if num_fixed:
+            fixed, covered = _pool.totals(pool, best.rows[:num_fixed], axis_name)
         utility, probs, usable = _pool.take(pool, best.rows[num_fixed:], axis_name)
         # Of the labels wanted, a sample is asked for its share.
         share = jnp.where(sampled, jnp.sum(usable) / jnp.maximum(pool.count, 1), 1.0).astype(dtype)

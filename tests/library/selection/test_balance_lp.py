@@ -634,6 +634,15 @@ def test_one_compile_serves_other_arrays_types_and_settings():
     assert _batch._select_batch._cache_size() == size
 
 
+def test_each_loop_stands_in_the_program_once():
+    """Windows, Newton steps, threshold, box; the two starts of the search, annealing (2), swaps; greedy (2)."""
+    rows, classes, budget = PLAIN
+    floats = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((rows,), (rows, classes), (classes,), ())]
+    available = jax.ShapeDtypeStruct((rows,), bool)
+    lowered = jax.jit(partial(balance_lp.select_batch, budget=budget)).lower(*floats, available)
+    assert lowered.as_text().count("stablehlo.while") == 10
+
+
 GRID = np.array([0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0], np.float32)
 
 
