@@ -49,7 +49,7 @@ docs: $(VENV)/.docs
 
 # What takes no training, no child process and little compilation: two minutes.
 fast: $(VENV)/.test
-	$(call quickly,$(VENV)) $(call suite,$(VENV)) -m "not slow" $(TESTS)
+	$(call suite,$(VENV)) -m "not slow" $(TESTS)
 
 test: $(VENV)/.test
 	$(call some_or_all,$(VENV))

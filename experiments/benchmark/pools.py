@@ -35,28 +35,25 @@ HELD_OUT = (
 KNOWN = {pool.name: pool for pool in TUNED + HELD_OUT}
 
 
-def pools_of(names: Sequence[str], data_dir: str = "") -> list[Pool]:
+def pools_of(names: Sequence[str]) -> list[Pool]:
     """The pools of names and files.
 
     Args:
-      names: of `KNOWN`, or paths of files of one's own.
-      data_dir: where the files of those known are; the variable ALFAMOUS_DATA_DIR if not given.
+      names: of `KNOWN`, whose files lie where ALFAMOUS_DATA_DIR says, or paths of files of one's own.
 
     Raises:
       ValueError: a name is neither, stands twice, or its file is not there.
     """
-    folder = pathlib.Path(data_dir or os.environ.get("ALFAMOUS_DATA_DIR", ""))
+    folder = pathlib.Path(os.environ.get("ALFAMOUS_DATA_DIR", ""))
     found: list[Pool] = []
-    where = "; ALFAMOUS_DATA_DIR names the folder of the pools known"
     for name in names:
-        pool, path = KNOWN.get(name), pathlib.Path(name)
+        pool, path, where = KNOWN.get(name), pathlib.Path(name), ""
         if pool is None:
             pool = Pool(path.name.removesuffix("".join(path.suffixes)) or path.name, name)
         elif pool.dataset != "letter":
-            path = folder / f"{pool.dataset}.npz"
-            pool = pool._replace(dataset=str(path))
+            path, where = folder / f"{name}.npz", "; ALFAMOUS_DATA_DIR names the folder of the pools known"
         if pool.dataset != "letter" and not path.exists():
-            raise ValueError(f"{name!r}: there is no file {str(path)!r}{where if name in KNOWN else ''}")
+            raise ValueError(f"{name!r}: there is no file {str(path)!r}{where}")
         if pool.name in [other.name for other in found]:
             raise ValueError(f"{name!r}: a pool called {pool.name!r} is there already")
         found.append(pool)
