@@ -72,6 +72,9 @@ def test_batches():
     assert all(different(batch) for batch in (reader.batch, reader.near, reader.turns, reader.first))
     assert reader.first.num_invalid == 0
     assert np.mean(np.asarray(reader.predicted == reader.labels)[:20]) > 0.9
+    reader.run(2)
+    assert all(different(batch) for batch in (reader.ends, reader.cuts, reader.herd))
+    assert reader.herd.bound < reader.herd.objective
     assert not reader.left
 
 
