@@ -140,11 +140,11 @@ def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, 
         logits = jnp.einsum("nd,skd->snk", phi, weights, precision=HIGHEST)
         found = batch_bald.select(key, jax.nn.softmax(logits), available, budget=num)
     elif name in HERDING:
-        weights = coverage.class_weights(probs, demand, lam if name.endswith("-cb") else 0.0)
+        share = lam if name.endswith("-cb") else 0.0
+        weights = coverage.class_weights(probs, demand, share, available | labelled)
         radius: jax.Array | float = 1.0
         if name.startswith("uherding"):
             weights, radius = weights * coverage.doubt(probs, labelled), coverage.least_distance(phi, labelled)
-        weights = jnp.where(available | labelled, weights, 0.0)
         found = coverage.select(weights, *rows, budget=num, radius=radius)
     elif name in ("galaxy", "galaxy-fbu", "direct"):
         of_boundary = boundary.direct if name == "direct" else boundary.galaxy

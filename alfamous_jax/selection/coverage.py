@@ -157,7 +157,7 @@ def doubt(probs: jax.Array, labelled: jax.Array) -> jax.Array:
 
 @convert.door
 @jax.jit
-def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float) -> jax.Array:
+def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float, pool: jax.Array) -> jax.Array:
     """Weights that count every class for what it lacks, however few rows are predicted to be of it.
 
     (1 - lam) + lam N sum_k q_k p_ik / sum_m p_mk, where q is the demand over its sum: at lam 1 the rows of a class
@@ -167,16 +167,18 @@ def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float) -
       probs: class probabilities [N, K].
       demand: what each class lacks [K], not negative; alike for all where nothing is lacking.
       lam: 0 for weights of 1, up to 1 [].
+      pool: the rows that are to be covered [N].
 
     Returns:
-      weights [N], of mean 1.
+      weights [N], of mean 1 over the pool, 0 outside it; NaN for a row whose probabilities are.
     """
     total = jnp.sum(demand)
     wanted = jnp.where(total > 0, demand, 1.0) / jnp.where(total > 0, total, len(demand))
-    finite = jnp.all(jnp.isfinite(probs), axis=1, keepdims=True)
-    mass = jnp.sum(jnp.where(finite, probs, 0.0), axis=0)
-    share = jnp.minimum(jnp.asarray(lam), 1.0)
-    return (1 - share) + share * len(probs) * jnp.dot(probs, wanted / jnp.where(mass > 0, mass, 1.0), precision=HIGHEST)
+    counted = pool & jnp.all(jnp.isfinite(probs), axis=1)
+    mass = jnp.sum(jnp.where(counted[:, None], probs, 0.0), axis=0)
+    share, number = jnp.minimum(jnp.asarray(lam), 1.0), jnp.sum(counted)
+    by_class = jnp.dot(probs, wanted / jnp.where(mass > 0, mass, 1.0), precision=HIGHEST)
+    return jnp.where(pool, (1 - share) + share * number * by_class, 0.0)
 
 
 def _greedy(

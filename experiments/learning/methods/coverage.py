@@ -1,7 +1,6 @@
 """MaxHerding and UHerding: rows that cover the pool, all of it or where the classifier is unsure."""
 
 import jax
-import jax.numpy as jnp
 
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import coverage
@@ -22,14 +21,14 @@ def uherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Se
 
 
 def _classes(view: View, lam: jax.Array, settings: Common) -> jax.Array:
-    weights: jax.Array = coverage.class_weights(probabilities(view), demand(view, settings.budget), lam)
+    """Of the rows that are or were in the pool."""
+    wanted, pool = demand(view, settings.budget), view.available | view.labelled
+    weights: jax.Array = coverage.class_weights(probabilities(view), wanted, lam, pool)
     return weights
 
 
 def _cover(view: View, weights: jax.Array, radius: jax.Array | float, settings: Common) -> Selection:
-    """Of the rows that are or were in the pool."""
     assert view.features is not None
-    weights = jnp.where(view.available | view.labelled, weights, 0.0)
     found: Selection = coverage.select(
         weights, view.features, view.labelled, view.available, budget=settings.budget, radius=radius
     )

@@ -74,15 +74,15 @@ def test_the_order_of_the_pool_does_not_matter_even_for_pairs():
 
 
 def test_class_weights_by_hand():
-    probs = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    weights = coverage.class_weights(jnp.asarray(probs), jnp.array([2.0, 6.0]), 1.0)
-    mass = probs.sum(axis=0)  # 2.5 and 1.5
-    np.testing.assert_allclose(weights, [0.4, 0.4, 1.2, 2.0], rtol=1e-6)  # of the first 4 * .25 / 2.5
-    np.testing.assert_allclose(np.mean(weights), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(coverage.class_weights(probs, jnp.array([2.0, 6.0]), 0.0), 1.0)
-    np.testing.assert_allclose(
-        coverage.class_weights(probs, jnp.zeros(2), 0.5), 0.5 + 2 * (probs @ (0.5 / mass)), rtol=1e-6
-    )
+    probs = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.3, 0.7], [np.nan, 0.5]])
+    pool, demand = np.array([True] * 4 + [False, True]), jnp.array([2.0, 6.0])
+    weights = np.asarray(coverage.class_weights(jnp.asarray(probs), demand, 1.0, pool))
+    mass = probs[:4].sum(axis=0)  # 2.5 and 1.5
+    np.testing.assert_allclose(weights[:5], [0.4, 0.4, 1.2, 2.0, 0.0], rtol=1e-6)  # of the first 4 * .25 / 2.5
+    assert np.mean(weights[:4]) == pytest.approx(1) and np.isnan(weights[5])
+    np.testing.assert_allclose(coverage.class_weights(probs, demand, 0.0, pool)[:5], [1, 1, 1, 1, 0])
+    half = coverage.class_weights(probs, jnp.zeros(2), 0.5, pool)[:4]
+    np.testing.assert_allclose(half, 0.5 + 2 * (probs[:4] @ (0.5 / mass)), rtol=1e-6)
 
 
 def test_doubt_by_hand():
