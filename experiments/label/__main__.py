@@ -25,6 +25,8 @@ MISSING = "error: the page needs Flask and waitress; pip install -e '.[page]'"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     args = _parser().parse_args(arguments)
+    if not 0 <= args.port < 1 << 16:
+        sys.exit(f"error: --port must be 0 to 65535, got {args.port}")
     try:
         import waitress
 
