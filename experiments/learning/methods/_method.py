@@ -75,6 +75,20 @@ def choose_lambda(
     return balance_lp.choose_lambda(utility, probs, short, view.available, budget=budget, grid=grid, select=select)
 
 
+def by_own_batches(pick: Pick) -> Choose:
+    """What chooses lam for a method without a utility: in its place the curve has minus what the method minimises."""
+
+    def choose(key: jax.Array, view: View, settings: Any, grid: jax.Array) -> tuple[jax.Array, Curve]:
+        probs = probabilities(view)
+        nothing = jnp.zeros(len(probs), probs.dtype)
+        lam, curve = choose_lambda(
+            nothing, probs, view, settings.budget, grid, lambda lam: pick(key, view, lam, settings)
+        )
+        return lam, curve._replace(utility=-curve.objective)
+
+    return choose
+
+
 def balanced_batch(utility: jax.Array, probs: jax.Array, view: View, lam: jax.Array, budget: int) -> Selection:
     """`balance_lp.select_batch` on a view."""
     return balance_lp.select_batch(utility, probs, demand(view, budget), lam, view.available, budget=budget)

@@ -4,7 +4,7 @@ import jax
 
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import coverage
-from experiments.learning.methods._method import Common, Method, demand, probabilities
+from experiments.learning.methods._method import Common, Method, by_own_batches, demand, probabilities
 from experiments.learning.view import View
 
 
@@ -38,9 +38,12 @@ def _cover(view: View, weights: jax.Array, radius: jax.Array | float, settings: 
 MAXHERDING = Method(
     bases={"maxherding": "the row that covers most of the pool under a kernel of the features (MaxHerding, 2024)"},
     pick=maxherding,
+    choose=by_own_batches(maxherding),
     forms=("", "cb"),
     needs=("features",),
 )
 UHERDING = MAXHERDING._replace(
-    bases={"uherding": "the same among rows that the classifier is unsure of (UHerding, 2025)"}, pick=uherding
+    bases={"uherding": "the same among rows that the classifier is unsure of (UHerding, 2025)"},
+    pick=uherding,
+    choose=by_own_batches(uherding),
 )

@@ -9,8 +9,7 @@ import numpy as np
 
 from alfamous_jax.core.contract import Selection, without_objective
 from alfamous_jax.selection import diversity
-from alfamous_jax.selection.balance_lp import Curve
-from experiments.learning.methods._method import Method, choose_lambda, demand, probabilities
+from experiments.learning.methods._method import Method, by_own_batches, demand, probabilities
 from experiments.learning.view import View
 from experiments.plan.strategies import Strategy
 
@@ -40,14 +39,6 @@ def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Sele
         probabilities(view), demand(view, settings.budget), lam, view.features, view.labelled, view.available,
         budget=settings.budget, axis_name=settings.axis_name,
     )  # fmt: skip
-
-
-def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
-    """By its own greedy batches; what the curve has for their utility is minus the covering radius."""
-    probs = probabilities(view)
-    nothing = jnp.zeros(len(probs), probs.dtype)
-    lam, curve = choose_lambda(nothing, probs, view, settings.budget, grid, lambda lam: pick(key, view, lam, settings))
-    return lam, curve._replace(utility=-curve.objective)
 
 
 def _robust(features: jax.Array, labelled: jax.Array, available: jax.Array, budget: int) -> Selection:
@@ -84,7 +75,7 @@ METHOD = Method(
     },
     pick=pick,
     settings=settings,
-    choose=choose,
+    choose=by_own_batches(pick),  # the curve then has minus the covering radius
     check=check,
     options=ROBUST,
     forms=("", "cb"),

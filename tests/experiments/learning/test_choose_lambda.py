@@ -29,7 +29,9 @@ def test_all_of_them_choose():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["us-cb", "entropy-pseudo", "bald-mc-cb", "kcenter-cb", "vaal-cb", "vabal-cb"])
+@pytest.mark.parametrize(
+    "name", ["us-cb", "entropy-pseudo", "bald-mc-cb", "kcenter-cb", "maxherding-cb", "vaal-cb", "vabal-cb"]
+)
 def test_the_rule_by_the_own_batches(name):
     strategy, view, key = parse(name), pool(1), jax.random.key(3)
     method = methods.method_of(strategy)
