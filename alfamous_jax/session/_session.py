@@ -236,12 +236,8 @@ class Session:
             back since, nothing happens.
         """
         past = past or self.as_of(len(self._ledger.answers))
-        answers = past._ledger.answers
-        if (
-            self._put_off is not None
-            and self._put_off < len(answers)
-            and self._ledger.answers[: len(answers)] == answers
-        ):
+        answers, lacks = past._ledger.answers, self._lacks()
+        if lacks is not None and lacks < len(answers) and self._ledger.answers[: len(answers)] == answers:
             self._model, self._last, self._put_off = past._current(), None, None
             self._base = past._base
 

@@ -120,8 +120,8 @@ def test_augmented_images_have_one_scale():
 BAD_CONFIGS = {
     "unknown field": ({"lamda": 1.0}, "config.lamda: unknown field"),
     "unknown strategy": (
-        {"strategies": ("us", "galaxy")},
-        "config.strategies: 'galaxy' is not one of random, random-cb",
+        {"strategies": ("us", "nearest")},
+        "config.strategies: 'nearest' is not one of random, random-cb",
     ),
     "no dropout": ({"strategies": ("bald-mc",)}, "config.dropout: 'bald-mc' needs a rate above 0"),
     "lam of its own": ({"lams": {"kcenter": 0.5}}, "config.lams: 'kcenter' is not a strategy that balances classes"),

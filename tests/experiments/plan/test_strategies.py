@@ -9,7 +9,7 @@ from experiments.plan.choices import FULL, Choice
 from experiments.plan.choices import parse as parse_choice
 from experiments.plan.strategies import SCHEMES, Strategy, group_name, lanes_of, parse
 
-CONFIG = {"budget": 8, "bald_samples": 0}
+CONFIG = {"budget": 8, "bald_samples": 0, "count_cycle": True}
 
 
 def test_a_name_is_taken_apart():
@@ -69,7 +69,7 @@ def test_every_utility_comes_in_four_forms():
         ("", "'': expected BASE"),
         ("us-fbu@3", "'us-fbu@3': 3 does not divide config.budget 8"),
         ("vabal@8", "'vabal@8': after @ comes one of likelihood, prior"),
-        ("kcenter@8", "'kcenter@8': takes nothing after @"),
+        ("badge@8", "'badge@8': takes nothing after @"),
         ("kcenter-fbu", "'kcenter-fbu' is not one of kcenter, kcenter-cb"),
         ("us:svn", "'us:svn': after : comes one of network"),
         ("us:svm:svm", "'us:svm:svm': after : comes one of network"),
