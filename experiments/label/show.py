@@ -114,8 +114,7 @@ def _cells(path: pathlib.Path) -> Mapping[str, Any]:
         text = path.read_text(encoding="utf-8-sig")
         first = text.partition("\n")[0]
         separator = "\t" if path.suffix == ".tsv" else ";" if ";" in first and "," not in first else ","
-        csv.field_size_limit(max(len(text), 1))
-        header, *lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header, *lines = _lines(text, separator)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise ValueError(f"{path}: not a readable table ({' '.join(str(error).split())})") from None
     lines = [line for line in lines if line]
@@ -125,6 +124,15 @@ def _cells(path: pathlib.Path) -> Mapping[str, Any]:
     if len(set(header)) < len(header):
         raise ValueError(f"{path}: two columns have the same name")
     return {name: [line[place] for line in lines] for place, name in enumerate(header)}
+
+
+def _lines(text: str, separator: str) -> list[list[str]]:
+    """Of all lines, however long a cell is: the limit of the csv module holds for the whole process, and is put back."""
+    limit = csv.field_size_limit(max(len(text), 1))
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _with_images(found: Show, folder: pathlib.Path, num_rows: int, table: pathlib.Path | None) -> Show:

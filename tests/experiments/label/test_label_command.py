@@ -19,9 +19,10 @@ from experiments.label import __main__ as command
 ROOT = pathlib.Path(__file__).parents[3]
 
 
-def _heed_interrupts():
-    """Whoever starts the tests in the background has them ignored, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Whoever starts the tests in the background has interrupts ignored, and children inherit that.
+HEEDS = """import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("experiments.label", run_name="__main__", alter_sys=True)"""
 
 
 class Served:
@@ -29,9 +30,9 @@ class Served:
 
     def __init__(self, arguments):
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        line = [sys.executable, "-m", "experiments.label", *arguments]
+        line = [sys.executable, "-c", HEEDS, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen(line, cwd=ROOT, env=env, preexec_fn=_heed_interrupts, **pipes)
+        self.process = subprocess.Popen(line, cwd=ROOT, env=env, **pipes)
         self.said = []
         for text in self.process.stdout:
             self.said.append(text)
