@@ -127,7 +127,7 @@ def _cells(path: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _lines(text: str, separator: str) -> list[list[str]]:
-    """Of all lines, however long a cell is: the limit of the csv module holds for the whole process, and is put back."""
+    """Of all lines, however long a cell is: the limit of the csv module is the whole process's, and is put back."""
     limit = csv.field_size_limit(max(len(text), 1))
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
