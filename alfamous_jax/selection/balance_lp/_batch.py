@@ -25,6 +25,10 @@ ANNEALED_ROWS = 64  # those of them that are annealed first
 CROWDED = 0.05  # labels a class that a batch may be off before greedy is tried as well
 
 
+Start = tuple[jax.Array, jax.Array]  # batch [b] in falling score, rows that may enter it
+Found = tuple[jax.Array, jax.Array]  # batch [b], its objective
+
+
 class Curve(NamedTuple):
     """The best batch at each weight of the balance."""
 
@@ -185,7 +189,7 @@ def _search(
     enough = bound + tolerance * jnp.abs(bound) + slack(pool, look.nu, budget)
     near = slice(max(num_out - ANNEALED_ROWS // 2, 0), num_out + ANNEALED_ROWS // 2)
 
-    def improve(start: tuple[jax.Array, jax.Array], num_steps: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def improve(start: Start, num_steps: jax.Array) -> Found:
         rows, others = start
         window = jnp.concatenate([rows[budget - num_out :], others])
         utility, probs, usable = _pool.take(pool, window, axis_name)
@@ -203,11 +207,11 @@ def _search(
     if axis_name is not None:
         return improve(first, jnp.asarray(num_swaps))[0][None]
 
-    def attempt(state: tuple[jax.Array, jax.Array], is_first: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+    def attempt(state: Found, is_first: jax.Array) -> tuple[Found, jax.Array]:
         # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
         crowded = state[1] - bound > CROWDED * pool.lam * pool.probs.shape[1]
 
-        def take(_: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        def take(_: Found) -> Found:
             start = jax.lax.cond(is_first, lambda: first, lambda: _from_greedy(pool, look, budget, num_in))
             return improve(start, jnp.where(is_first, num_swaps, 0))
 
@@ -219,7 +223,7 @@ def _search(
     return batches
 
 
-def _from_greedy(pool: Pool, look: Look, budget: int, num_in: int) -> tuple[jax.Array, jax.Array]:
+def _from_greedy(pool: Pool, look: Look, budget: int, num_in: int) -> Start:
     """The greedy batch in falling score, and the best rows outside it."""
     indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget=budget).indices
     utility, probs, usable = _pool.take(pool, indices, None)

@@ -161,4 +161,5 @@ def _uniform(step: jax.Array, shape: tuple[int, int, int], dtype: jax.typing.DTy
         place = place * shape[axis] + jax.lax.broadcasted_iota(jnp.uint32, shape, axis)
     bits = (place ^ (place >> 16)) * jnp.uint32(0x85EBCA6B)
     bits = (bits ^ (bits >> 13)) * jnp.uint32(0xC2B2AE35)
-    return ((bits ^ (bits >> 16)) >> 8).astype(dtype) * 2.0**-24
+    uniform: jax.Array = ((bits ^ (bits >> 16)) >> 8).astype(dtype) * 2.0**-24
+    return uniform

@@ -17,7 +17,7 @@ class Pool(NamedTuple):
     utility: jax.Array  # [N], 0 where unusable
     probs: jax.Array  # [N, K], as given
     valid: jax.Array  # [N]
-    count: jax.Array  # [], how many are valid
+    num_valid: jax.Array  # []
     demand: jax.Array  # [K]
     lam: jax.Array  # []
     utility_scale: jax.Array  # [], largest magnitude

@@ -96,7 +96,7 @@ def _solve_dual(
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
     look, _, count = solve(pool, budget, tolerance, max_iterations, axis_name)
     nu, bound = _certificate.below(pool, look.nu, look.scores, look.rows, budget, axis_name)
-    return Dual(nu, jnp.where(pool.count <= budget, -jnp.inf, bound), count)
+    return Dual(nu, jnp.where(pool.num_valid <= budget, -jnp.inf, bound), count)
 
 
 def solve(
@@ -117,7 +117,7 @@ def solve(
     lam, eps, dtype = pool.lam, jnp.finfo(pool.utility.dtype).eps, pool.utility.dtype
     spread = pool.spread + 0.1 * lam * pool.row_scale + 1e-6
     infinite = jnp.full((), jnp.inf, dtype)
-    few = pool.count <= budget
+    few = pool.num_valid <= budget
     rows, num_fixed = _sample(pool, budget, axis_name)
 
     def going(state: State) -> jax.Array:
@@ -132,7 +132,7 @@ def solve(
             fixed, covered = _pool.totals(pool, best.rows[:num_fixed], axis_name)
         utility, probs, usable = _pool.take(pool, best.rows[num_fixed:], axis_name)
         # Of the labels wanted, a sample is asked for its share.
-        share = jnp.where(sampled, jnp.sum(usable) / jnp.maximum(pool.count, 1), 1.0).astype(dtype)
+        share = jnp.where(sampled, jnp.sum(usable) / jnp.maximum(pool.num_valid, 1), 1.0).astype(dtype)
         left = share * (budget - jnp.where(sampled, 0, num_fixed))
         window = Window(utility, probs, usable, share * (pool.demand - covered), left)
 

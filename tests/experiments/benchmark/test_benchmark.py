@@ -22,7 +22,7 @@ def clouds(path, seed):
 @pytest.mark.slow
 def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
     files = [clouds(tmp_path / f"{name}.npz", seed) for seed, name in enumerate(("one", "two"))]
-    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=2"]
+    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=1"]
     assert main(args) == 0
     text = (tmp_path / "out" / PAGE).read_text()
     for heading in ("## Ranking", "## Wins", "### one", "### two", "[one](one/report.md) | 192 | 3 |"):
