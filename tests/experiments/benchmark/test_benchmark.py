@@ -37,6 +37,7 @@ def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_no_pool_is_refused_before_anything_is_written(tmp_path, capsys):
     file = clouds(tmp_path / "one.npz", 0)
     for given, message in (
