@@ -40,7 +40,8 @@ def table(tmp_path_factory):
 @pytest.mark.slow
 def test_a_table_is_enough(table, tmp_path):
     workdir = tmp_path / "run"
-    done = command("--config=configs/own.py:smoke", f"--config.dataset={table}", f"--workdir={workdir}")
+    asked = "--config=configs/own.py:smoke", f"--config.dataset={table}", f"--workdir={workdir}", "--config.workers=1"
+    done = command(*asked)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said[0] == f"Rows: 176 to learn from, 44 to test, each 4 features, from {table}."
@@ -61,7 +62,7 @@ def test_a_table_is_enough(table, tmp_path):
     before = report
     page.write_report(workdir)
     assert (workdir / "report.md").read_text() == before, "written again from the files alone"
-    again = command("--config=configs/own.py:smoke", f"--config.dataset={table}", f"--workdir={workdir}", "--resume")
+    again = command(*asked, "--resume")
     assert again.returncode == 0, again.stderr
 
 
