@@ -32,7 +32,7 @@ def select(
     k-means finds as many clusters as there are labels and picks together. Clusters take turns: those with the fewest
     labels first, of equals the largest; clusters of 5 rows or less when the others have no row left, as in the
     authors' code. In a cluster the row is picked whose mean distance to its nearest neighbours among the available
-    rows of the cluster is least (Eq. 1), at rows of length 1. Minimises nothing.
+    rows of the cluster is least (Eq. 1), at rows of length 1; the key decides between equals. Minimises nothing.
 
     Args:
       key: consumed.
@@ -63,19 +63,22 @@ def select(
     contract.check_pool(len(features))
     if most_clusters < 1 or neighbours < 1:
         raise ValueError(f"most_clusters and neighbours must be at least 1, got {most_clusters} and {neighbours}")
+    means_key, order_key = jax.random.split(key)
+    order = jax.random.permutation(order_key, len(features))  # ties go to the lowest place, and pairs always tie
+    features, labelled, available = features[order], labelled[order], available[order]
     finite = jnp.all(jnp.isfinite(features), axis=1)
     known, left = labelled & finite, available & finite
     rows, most = _sphere.unit(jnp.where(finite[:, None], features, 0.0)), min(most_clusters, len(features))
     number = jnp.clip(jnp.sum(known) + budget, 1, most)
-    cluster = clusters.k_means(key, features, known | left, number, most=most).labels
+    cluster = clusters.k_means(means_key, features, known | left, number, most=most).labels
 
     def count(which: jax.Array) -> jax.Array:
         return jnp.zeros(most, jnp.int32).at[jnp.where(which, cluster, most)].add(1, mode="drop")
 
     sizes = count(known | left)
     small = sizes <= SMALL
-    order = jnp.lexsort((-sizes, count(known), small))
-    turn = jnp.zeros(most, jnp.int32).at[order].set(jnp.arange(most, dtype=jnp.int32))
+    in_turn = jnp.lexsort((-sizes, count(known), small))
+    turn = jnp.zeros(most, jnp.int32).at[in_turn].set(jnp.arange(most, dtype=jnp.int32))
     turn += jnp.where(small, most * (budget + 1), 0)
 
     def pick(carry: tuple[jax.Array, ...], _: None) -> tuple[tuple[jax.Array, ...], jax.Array]:
@@ -87,6 +90,7 @@ def select(
         return (turn.at[asked].add(most), number.at[asked].add(-1), left.at[best].set(False)), index
 
     _, indices = jax.lax.scan(pick, (turn, count(left), left), length=budget)
+    indices = jnp.where(indices >= 0, order[indices], -1).astype(jnp.int32)
     return contract.without_objective(indices, jnp.sum(available & ~finite), rows.dtype)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from alfamous_jax import subpool
 
-N, K, SIZE, NEAR, ANCHORS = 120, 4, 30, 3, 4
+N, K, SIZE, NEAR, ANCHORS = 120, 4, 40, 3, 4
 KEY = jax.random.key(0)
 SETTINGS = {"size": SIZE, "num_classes": K, "num_anchors": ANCHORS, "num_neighbours": NEAR}
 

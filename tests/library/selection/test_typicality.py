@@ -8,6 +8,7 @@ from alfamous_jax import clusters, typicality
 
 N, BUDGET = 80, 9
 KEY = jax.random.key(0)
+SETTINGS = {"budget": BUDGET, "most_clusters": 500, "neighbours": 20}
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +18,15 @@ def pool():
     features = (2.5 * rng.normal(size=(8, 5))[sizes] + 0.5 * rng.normal(size=(N, 5))).astype(np.float32)
     state = rng.choice(3, N, p=[0.05, 0.85, 0.1])
     return features, state == 0, state == 1
+
+
+def clusters_of(pool, number, most):
+    """The clusters that the key gives."""
+    features, labelled, available = pool
+    means_key, order_key = jax.random.split(KEY)
+    order = np.asarray(jax.random.permutation(order_key, N))
+    labels = clusters.k_means(means_key, features[order], (labelled | available)[order], number, most=most).labels
+    return np.asarray(labels)[np.argsort(order)]
 
 
 def follow(picks, labels, features, labelled, available, neighbours):
@@ -45,12 +55,11 @@ def follow(picks, labels, features, labelled, available, neighbours):
 @pytest.mark.parametrize(("budget", "most", "neighbours"), [(BUDGET, 500, 20), (N, 6, 3)])
 def test_picks_are_those_of_the_rule(pool, budget, most, neighbours):
     """With a cluster for each label and each pick, and to the last row with 6 clusters in many rounds."""
-    features, labelled, available = pool
+    _, labelled, available = pool
     found = typicality.select(KEY, *pool, budget=budget, most_clusters=most, neighbours=neighbours)
     most = min(most, N)
     number = min(labelled.sum() + budget, most)
-    labels = clusters.k_means(KEY, features, labelled | available, number, most=most).labels
-    follow(found.indices.tolist(), np.asarray(labels), *pool, neighbours)
+    follow(found.indices.tolist(), clusters_of(pool, number, most), *pool, neighbours)
     picked = min(budget, available.sum())
     assert found.num_selected == picked == len(set(found.indices[:picked].tolist())) and found.num_invalid == 0
 
@@ -60,9 +69,9 @@ def test_rows_that_are_not_finite_are_as_if_not_there(pool):
     spoilt = features.copy()
     bad = np.array([np.flatnonzero(available)[5], np.flatnonzero(labelled)[0]])
     spoilt[bad, 0] = np.nan, np.inf
-    found = typicality.select(KEY, spoilt, labelled, available, budget=BUDGET)
+    found = typicality.select(KEY, spoilt, labelled, available, **SETTINGS)
     there = ~np.isin(np.arange(N), bad)
-    same = typicality.select(KEY, features, labelled & there, available & there, budget=BUDGET)
+    same = typicality.select(KEY, features, labelled & there, available & there, **SETTINGS)
     np.testing.assert_array_equal(found.indices, same.indices)
     assert found.num_invalid == 1
 
