@@ -11,6 +11,7 @@ from alfamous_jax.core import contract, convert
 from alfamous_jax.selection import _sphere
 
 STEPS = 30  # of Lloyd's algorithm, at most
+State = tuple[jax.Array, jax.Array, jax.Array, jax.Array]  # labels, centres, number of moves, whether the last did any
 
 
 class Clusters(NamedTuple):
@@ -87,7 +88,7 @@ def _k_means(
         begin = jnp.full(len(rows), jnp.inf, rows.dtype), jnp.full(len(rows), -1, jnp.int32)
         return jnp.where(usable, _sphere.in_blocks(real, look, begin)[1], -1)
 
-    def move(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def move(state: State) -> State:
         labels, centres, step, _ = state
         where = jnp.where(usable, labels, most)
         sums = jnp.zeros_like(centres).at[where].add(rows, mode="drop")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax.core import contract, convert
-from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _sphere
 
 ANCHORS, ANCHOR_NEIGHBOURS, SEALS_NEIGHBOURS = 10, 50, 100
@@ -69,7 +69,7 @@ def anchoral(
         members = known & (labels == label)
         number = jnp.minimum(jnp.sum(members), num_anchors)
         places = _sphere.spread(jax.random.fold_in(key, label), rows, members, number, num_anchors)
-        cosines = jnp.dot(rows[places], rows.T, precision=HIGHEST)  # [A, N]
+        cosines = dot(rows[places], rows.T)  # [A, N]
         hit = _nearest(cosines, jnp.arange(num_anchors) < number, left, num_neighbours)
         return (total[0] + jnp.sum(jnp.where(hit, cosines, 0.0), axis=0), total[1] + jnp.sum(hit, axis=0)), None
 
@@ -119,7 +119,7 @@ def seals(
     rows, left = _sphere.unit(jnp.where(finite[:, None], features, 0.0)), available & finite
 
     def look(nearest: jax.Array, places: jax.Array, real: jax.Array) -> jax.Array:
-        cosines = jnp.dot(rows[places], rows.T, precision=HIGHEST)  # [B, N]
+        cosines = dot(rows[places], rows.T)  # [B, N]
         hit = _nearest(cosines, real, left, num_neighbours)
         return jnp.maximum(nearest, jnp.max(jnp.where(hit, cosines, -jnp.inf), axis=0))
 

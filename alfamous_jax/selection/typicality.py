@@ -10,6 +10,7 @@ from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _sphere, clusters
 
+Carry = tuple[jax.Array, jax.Array, jax.Array]  # when each cluster is asked [C], its rows left [C], all rows left [N]
 MOST_CLUSTERS = 500
 NEIGHBOURS = 20
 SMALL = 5  # rows of a cluster that is asked last
@@ -81,7 +82,7 @@ def select(
     turn = jnp.zeros(most, jnp.int32).at[in_turn].set(jnp.arange(most, dtype=jnp.int32))
     turn += jnp.where(small, most * (budget + 1), 0)
 
-    def pick(carry: tuple[jax.Array, ...], _: None) -> tuple[tuple[jax.Array, ...], jax.Array]:
+    def pick(carry: Carry, _: None) -> tuple[Carry, jax.Array]:
         turn, number, left = carry
         asked = jnp.argmin(jnp.where(number > 0, turn, jnp.iinfo(jnp.int32).max))
         apart = _mean_distance(rows, left & (cluster == asked), neighbours)
