@@ -2,7 +2,7 @@
 
 from alfamous_jax.selection.coverage._prob_cover import prob_cover
 from alfamous_jax.selection.coverage._radius import least_distance, pure_radius
-from alfamous_jax.selection.coverage._select import KERNELS, select
+from alfamous_jax.selection.coverage._select import select
 from alfamous_jax.selection.coverage._weights import class_weights, doubt
 
-__all__ = ["KERNELS", "class_weights", "doubt", "least_distance", "prob_cover", "pure_radius", "select"]
+__all__ = ["class_weights", "doubt", "least_distance", "prob_cover", "pure_radius", "select"]

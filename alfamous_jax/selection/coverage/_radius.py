@@ -8,6 +8,7 @@ from alfamous_jax.selection import _sphere
 
 SAME = 1e-2  # squared distance of rows of length 1 up to which they count as one for `least_distance`
 SMALLEST = 1e-3  # of the radii: rows that are equal but for rounding must cover each other
+SHORTER = 1.0 - 1e-5  # than the distance to the next cluster, as distances are rounded: a ball ends before that row
 WIDEST = 2.0  # rows of length 1 are no farther apart
 
 
@@ -22,6 +23,12 @@ def least_distance(features: jax.Array, labelled: jax.Array) -> jax.Array:
 
     Returns:
       distance []; 1 where no two labelled rows differ, which is the radius of MaxHerding.
+
+    Examples:
+      >>> from alfamous_jax import coverage
+      >>> features = jnp.array([[1.0, 0.0], [2.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+      >>> round(coverage.least_distance(features, jnp.array([True, True, False, True])).item(), 3)  # 1st to 4th row
+      1.414
     """
     finite = jnp.all(jnp.isfinite(features), axis=1)
     rows, known = _sphere.unit(jnp.where(finite[:, None], features, 0.0)), labelled & finite
@@ -57,7 +64,7 @@ def pure_radius(
     Examples:
       >>> from alfamous_jax import coverage
       >>> features = jnp.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]])
-      >>> coverage.pure_radius(features, jnp.array([0, 0, 1, 1]), jnp.ones(4, bool)).round(3).item()  # 2nd to 3rd row
+      >>> round(coverage.pure_radius(features, jnp.array([0, 0, 1, 1]), jnp.ones(4, bool)).item(), 3)  # 2nd to 3rd row
       0.894
     """
     finite = counted & jnp.all(jnp.isfinite(features), axis=1)
@@ -71,4 +78,4 @@ def pure_radius(
     nearest = _sphere.in_blocks(finite, look, jnp.full(len(rows), jnp.inf, rows.dtype))
     impure = jnp.floor((1.0 - purity) * jnp.sum(finite) + 1e-4).astype(jnp.int32)
     square = jnp.sort(jnp.where(finite, nearest, jnp.inf))[jnp.minimum(impure, len(rows) - 1)]
-    return jnp.clip(jnp.sqrt(square), SMALLEST, WIDEST)
+    return jnp.clip(SHORTER * jnp.sqrt(square), SMALLEST, WIDEST)

@@ -19,6 +19,11 @@ def doubt(probs: jax.Array, labelled: jax.Array) -> jax.Array:
 
     Returns:
       weights [N]; 1 for all rows as long as none has a label.
+
+    Examples:
+      >>> from alfamous_jax import coverage
+      >>> coverage.doubt(jnp.array([[0.75, 0.25], [0.5, 0.5], [1.0, 0.0]]), jnp.array([False, False, True])).tolist()
+      [0.5, 1.0, 0.0]
     """
     chex.assert_rank([probs, labelled], [2, 1])
     first, second = jax.lax.top_k(jnp.pad(probs, ((0, 0), (0, probs.shape[1] < 2))), 2)[0].T
@@ -41,6 +46,12 @@ def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float, p
 
     Returns:
       weights [N], of mean 1 over the pool, 0 outside it; NaN for a row whose probabilities are.
+
+    Examples:
+      >>> from alfamous_jax import coverage
+      >>> probs = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+      >>> coverage.class_weights(probs, jnp.ones(2), 1.0, jnp.ones(3, bool)).tolist()  # both classes lack as much
+      [0.75, 0.75, 1.5]
     """
     total = jnp.sum(demand)
     wanted = jnp.where(total > 0, demand, 1.0) / jnp.where(total > 0, total, len(demand))
