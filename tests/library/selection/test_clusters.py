@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alfamous_jax import clusters, coverage
+from alfamous_jax.selection import _sphere
 
 N, MOST = 90, 8
 KEY = jax.random.key(0)
@@ -39,27 +40,26 @@ def test_each_row_is_with_the_nearest_mean(rows, number):
 
 
 def test_one_step_is_that_of_a_loop(rows):
-    """From the seeds, which no step gives."""
+    """From the rows that are the first centres."""
     features, counted = rows
     good = counted & np.isfinite(features).all(axis=1)
-    seeds = clusters.k_means(KEY, features, counted, 5, most=MOST, steps=0)
-    points, centres = unit(features[good]), np.asarray(seeds.centres[:5], float)
-    assert np.abs(points[:, None] - centres).max(axis=2).min(axis=0).max() < 1e-6  # each is a row
-    labels = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-    np.testing.assert_array_equal(seeds.labels[good], labels)
-    means = np.stack([points[labels == k].mean(axis=0) for k in range(5)])
-    moved = clusters.k_means(KEY, features, counted, 5, most=MOST, steps=1).centres[:5]
-    np.testing.assert_allclose(moved, means, atol=1e-5)
+    points = unit(np.where(good[:, None], features, 1.0))
+    places = np.asarray(_sphere.spread(KEY, jnp.asarray(points, jnp.float32), jnp.asarray(good), 5, MOST))
+    assert len(set(places[:5].tolist())) == 5 and good[places[:5]].all() and (places[5:] == 0).all()
+    labels = ((points[good][:, None] - points[places[:5]]) ** 2).sum(axis=2).argmin(axis=1)
+    means = np.stack([points[good][labels == k].mean(axis=0) for k in range(5)])
+    moved = clusters.k_means(KEY, features, counted, 5, most=MOST, steps=1)
+    np.testing.assert_allclose(moved.centres[:5], means, atol=1e-5)
+    labels = ((points[good][:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(moved.labels[good], labels)
 
 
-def test_a_seed_is_drawn_by_its_squared_distance():
-    """Of three rows at 0, 60 and 180 degrees; the first seed is any of them."""
+def test_a_centre_is_drawn_by_its_squared_distance():
+    """Of three rows at 0, 60 and 180 degrees; the first is any of them."""
     angles = np.array([0.0, np.pi / 3, np.pi])
-    features = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    draw = jax.jit(jax.vmap(lambda key: clusters.k_means(key, features, np.ones(3, bool), 2, most=2, steps=0).centres))
-    centres = np.asarray(draw(jax.random.split(KEY, 4000)))
-    drawn = (centres[:, :, None] * features).sum(axis=3).argmax(axis=2)
-    shares = np.zeros((3, 3))
+    rows = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1), jnp.float32)
+    draw = jax.jit(jax.vmap(lambda key: _sphere.spread(key, rows, jnp.ones(3, bool), 2, 2)))
+    drawn, shares = np.asarray(draw(jax.random.split(KEY, 4000))), np.zeros((3, 3))
     np.add.at(shares, (drawn[:, 0], drawn[:, 1]), 1 / 4000)
     squares = 2 - 2 * np.cos(angles[:, None] - angles)
     np.testing.assert_allclose(shares, squares / squares.sum(axis=1, keepdims=True) / 3, atol=5 * np.sqrt(0.25 / 4000))
@@ -77,10 +77,10 @@ def test_fewer_rows_than_clusters_and_rows_that_coincide(rows):
 
 
 def test_one_program_for_all_numbers(rows):
-    clusters.k_means(KEY, *rows, jnp.int32(2), most=MOST)
+    clusters.k_means(KEY, *rows, 2, most=MOST)
     before = clusters._k_means._cache_size()
     for number in (3, 8):
-        clusters.k_means(KEY, *rows, jnp.int32(number), most=MOST)
+        clusters.k_means(KEY, *rows, number, most=MOST)
     assert clusters._k_means._cache_size() == before
 
 

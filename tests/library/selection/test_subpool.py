@@ -8,7 +8,7 @@ import pytest
 
 from alfamous_jax import subpool
 
-N, K, SIZE, NEAR, ANCHORS = 120, 4, 40, 3, 4
+N, K, SIZE, NEAR, ANCHORS = 120, 4, 20, 3, 4
 KEY = jax.random.key(0)
 SETTINGS = {"size": SIZE, "num_classes": K, "num_anchors": ANCHORS, "num_neighbours": NEAR}
 
@@ -40,10 +40,10 @@ def nearest(row, cosines, left):
     return sorted(np.flatnonzero(left), key=lambda other: -cosines[row, other])[:NEAR]
 
 
-def listed(scores):
-    """Rows by falling score, padded."""
-    rows = sorted(scores, key=lambda row: -scores[row])[:SIZE]
-    return rows + [-1] * (SIZE - len(rows))
+def listed(scores, size):
+    """Rows by falling score, cut or padded."""
+    rows = sorted(scores, key=lambda row: -scores[row])[:size]
+    return rows + [-1] * (size - len(rows))
 
 
 def test_seals_are_the_neighbours_of_what_is_labelled(pool, cosines):
@@ -53,8 +53,8 @@ def test_seals_are_the_neighbours_of_what_is_labelled(pool, cosines):
     for row in np.flatnonzero(labelled & finite):
         for other in nearest(row, cosines, available & finite):
             scores[other] = max(scores.get(other, -1), cosines[row, other])
-    found = subpool.seals(features, labelled, available, size=SIZE, num_neighbours=NEAR)
-    assert found.tolist() == listed(scores) and 0 < len(scores) < SIZE
+    found = subpool.seals(features, labelled, available, size=N + 5, num_neighbours=NEAR)  # a list beyond the pool
+    assert found.tolist() == listed(scores, N + 5) and len(scores) > NEAR
 
 
 def test_anchors_bring_the_rows_that_are_like_them(pool, cosines):
@@ -68,7 +68,7 @@ def test_anchors_bring_the_rows_that_are_like_them(pool, cosines):
         for row in anchors:
             for other in nearest(row, cosines, available & finite):
                 hits.setdefault(other, []).append(cosines[row, other])
-        return listed({other: np.mean(values) for other, values in hits.items()})
+        return listed({other: np.mean(values) for other, values in hits.items()}, SIZE)
 
     of = [np.flatnonzero(labelled & finite & (labels == k)).tolist() for k in range(3)]
     assert [len(rows) for rows in of] in ([8, 4, 2], [9, 3, 2], [9, 4, 1])
@@ -87,11 +87,8 @@ def test_the_names_of_the_classes_do_not_matter(pool):
     np.testing.assert_array_equal(first, hidden)
 
 
-def test_a_list_longer_than_the_pool_and_an_empty_one(pool):
-    features, labels, labelled, available = pool
-    long = subpool.seals(features, labelled, available, size=N + 5, num_neighbours=N)
-    good = available & np.isfinite(features).all(axis=1)
-    assert sorted(long[: good.sum()].tolist()) == np.flatnonzero(good).tolist() and (long[good.sum() :] == -1).all()
+def test_nothing_is_like_no_label(pool):
+    features, labels, _, available = pool
     nothing = subpool.anchoral(KEY, features, labels, np.zeros(N, bool), available, **SETTINGS)
     assert (nothing == -1).all()
 
