@@ -33,7 +33,7 @@ def select(
     k-means finds as many clusters as there are labels and picks together. Clusters take turns: those with the fewest
     labels first, of equals the largest; clusters of 5 rows or less when the others have no row left, as in the
     authors' code. In a cluster the row is picked whose mean distance to its nearest neighbours among the available
-    rows of the cluster is least (Eq. 1), at rows of length 1; the key decides between equals. Minimises nothing.
+    rows of the cluster is least, at rows of length 1; the key decides between equals. Minimises nothing.
 
     Args:
       key: consumed.

@@ -49,7 +49,7 @@ def pure_radius(
 ) -> jax.Array:
     """The largest radius at which that share of the balls hold rows of one cluster alone, the radius of ProbCover.
 
-    Yehuda et al. (NeurIPS 2022, section 3.2) search for it. A ball is pure up to the nearest row of another cluster, so
+    Yehuda et al. (NeurIPS 2022) search for it. A ball is pure up to the nearest row of another cluster, so
     that it is a quantile of these distances: found in one pass of all rows over all, a block at a time.
 
     Args:
