@@ -14,7 +14,17 @@ from alfamous_jax import cycle, laplace
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.cycle import PoolState
-from alfamous_jax.selection import balance, batch_bald, boundary, centroids, coverage, diversity, minority
+from alfamous_jax.selection import (
+    balance,
+    batch_bald,
+    boundary,
+    centroids,
+    coverage,
+    diversity,
+    falcun,
+    minority,
+    typicality,
+)
 
 UTILITIES = {"random": "random", "us": "least_confidence", "margin": "margin", "entropy": "entropy", "bald": "bald"}
 FORMS = ("", "cb", "fbu", "alfamous")
@@ -22,15 +32,13 @@ WITHIN = {"cmcs": "certain", "umcs": "uncertain", "dmcs": "diverse"}
 AUXILIARY = {"rand": "random", "marg": "margin"}
 MINORITY = {f"{within}-{rest}": (WITHIN[within], AUXILIARY[rest]) for within in WITHIN for rest in AUXILIARY}
 HERDING = ("maxherding", "maxherding-cb", "uherding", "uherding-cb")
-BY_DISTANCE = ("kcenter", "kcenter-cb", *HERDING)
-OTHERS = (*BY_DISTANCE, "badge", "batchbald", "galaxy", "galaxy-fbu", "direct", "entropy-pseudo", "cds-bal", *MINORITY)
+BY_BALL = ("probcover", "probcover-cb")
+BY_DISTANCE = ("kcenter", "kcenter-cb", *HERDING, *BY_BALL, "typiclust")
+BY_LINE = ("galaxy", "galaxy-fbu", "direct")
+OTHERS = (*BY_DISTANCE, *BY_LINE, "badge", "falcun", "batchbald", "entropy-pseudo", "cds-bal", *MINORITY)
 NAMES = (*(base + f"-{form}" * bool(form) for base in UTILITIES for form in FORMS), *OTHERS)
-DRAWN = (
-    "badge",
-    "batchbald",
-    "galaxy",
-    "direct",
-)  # and the forms of random, and minority with the rest at random: they draw
+# Beside the forms of random, and minority with the rest at random.
+DRAWN = ("badge", "falcun", "batchbald", "galaxy", "direct", *BY_BALL, "typiclust")
 NUM_SAMPLES = 100  # of the weights, for batchbald
 
 
@@ -83,7 +91,8 @@ def default_lam(strategy: Strategy) -> float:
 
 def is_cold(strategy: Strategy, num_classes: int) -> bool:
     """Whether a strategy has nothing to rank by yet: labels of fewer than two classes."""
-    return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith(("kcenter", "maxherding"))
+    by_features = ("kcenter", "maxherding", "typiclust")
+    return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith(by_features)
 
 
 @partial(jax.jit, static_argnames=("strategy", "num"))
@@ -146,7 +155,14 @@ def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, 
         if name.startswith("uherding"):
             weights, radius = weights * coverage.doubt(probs, labelled), coverage.least_distance(phi, labelled)
         found = coverage.select(weights, *rows, budget=num, radius=radius)
-    elif name in ("galaxy", "galaxy-fbu", "direct"):
+    elif name in BY_BALL:
+        weights = coverage.class_weights(probs, demand, lam if name.endswith("-cb") else 0.0, available | labelled)
+        found = coverage.prob_cover(key, weights, *rows, budget=num, num_classes=num_classes)
+    elif name == "typiclust":
+        found = typicality.select(key, *rows, budget=num)
+    elif name == "falcun":
+        found = falcun.select(key, probs, available, budget=num)
+    elif name in BY_LINE:
         of_boundary = boundary.direct if name == "direct" else boundary.galaxy
         found = of_boundary(key, probs, believed, labelled, available, budget=num)
     elif name == "cds-bal":

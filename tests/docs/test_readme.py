@@ -75,6 +75,13 @@ def test_batches():
     reader.run(2)
     assert all(different(batch) for batch in (reader.ends, reader.cuts, reader.herd))
     assert reader.herd.bound < reader.herd.objective
+    reader.run()
+    assert all(different(batch) for batch in (reader.balls, reader.typical, reader.unlike))
+    assert set(np.asarray(reader.groups.labels).tolist()) == set(range(12))
+    reader.run()
+    inside = np.asarray(reader.near)
+    assert different(reader.few) and set(np.asarray(reader.picks).tolist()) <= set(inside[inside >= 0].tolist())
+    assert np.asarray(reader.state.available)[inside[inside >= 0]].all() and len(reader.also) == 64
     assert not reader.left
 
 

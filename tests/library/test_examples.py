@@ -7,9 +7,24 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from alfamous_jax import acquisition, balance, balance_lp, cycle, diversity, laplace, metrics, updates
+from alfamous_jax import (
+    acquisition,
+    balance,
+    balance_lp,
+    clusters,
+    coverage,
+    cycle,
+    diversity,
+    falcun,
+    laplace,
+    metrics,
+    subpool,
+    typicality,
+    updates,
+)
 
-FRONT = (acquisition, balance, balance_lp, cycle, diversity, laplace, metrics, updates)
+FRONT = (acquisition, balance, balance_lp, clusters, coverage, cycle, diversity, falcun)
+FRONT += (laplace, metrics, subpool, typicality, updates)
 
 
 def functions(module):

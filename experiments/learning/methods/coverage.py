@@ -1,4 +1,4 @@
-"""MaxHerding and UHerding: rows that cover the pool, all of it or where the classifier is unsure."""
+"""MaxHerding, UHerding, ProbCover: rows that cover the pool, all of it or where the classifier is unsure."""
 
 import jax
 
@@ -18,6 +18,16 @@ def uherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Se
     assert view.features is not None
     weights = coverage.doubt(probabilities(view), view.labelled) * _classes(view, lam, settings)
     return _cover(view, weights, coverage.least_distance(view.features, view.labelled), settings)
+
+
+def probcover(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
+    """Every row counts alike, in the balanced form by what its classes lack; clusters choose the radius."""
+    assert view.features is not None
+    found: Selection = coverage.prob_cover(
+        key, _classes(view, lam, settings), view.features, view.labelled, view.available,
+        budget=settings.budget, num_classes=len(view.counts),
+    )  # fmt: skip
+    return found
 
 
 def _classes(view: View, lam: jax.Array, settings: Common) -> jax.Array:
@@ -46,4 +56,10 @@ UHERDING = MAXHERDING._replace(
     bases={"uherding": "the same among rows that the classifier is unsure of (UHerding, 2025)"},
     pick=uherding,
     choose=by_own_batches(uherding),
+)
+PROBCOVER = MAXHERDING._replace(
+    bases={"probcover": "the row with most rows in a ball round it that is pure by k-means clusters (ProbCover, 2022)"},
+    pick=probcover,
+    choose=by_own_batches(probcover),
+    draws="rows",
 )

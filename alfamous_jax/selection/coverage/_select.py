@@ -6,7 +6,6 @@ function. No N x N matrix is held: a look at 32 candidates is a product of the f
 looked at again only while what it gained before could still win.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -16,13 +15,11 @@ import jax.numpy as jnp
 
 from alfamous_jax.core import contract, convert
 from alfamous_jax.core.contract import Selection
-from alfamous_jax.core.numerics import HIGHEST, dot
+from alfamous_jax.core.numerics import HIGHEST
+from alfamous_jax.selection import _sphere
 
 KERNELS = ("gauss", "ball")
-BLOCK = 32  # candidates of a look
 OWN = 1e-3  # how much more a candidate counts itself: two rows that are near to each other alone gain exactly alike
-SAME = 1e-2  # squared distance of rows of length 1 up to which they count as one for `least_distance`
-Look = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # (carry, places [B], which of them count [B]) -> carry
 
 
 class Pool(NamedTuple):
@@ -101,7 +98,7 @@ def _select(
     radius: jax.Array | float,
 ) -> Selection:
     finite = jnp.isfinite(weights) & jnp.all(jnp.isfinite(features), axis=1)
-    pool = Pool(_unit(jnp.where(finite[:, None], features, 0.0)), jnp.where(finite, weights, 0.0), radius)
+    pool = Pool(_sphere.unit(jnp.where(finite[:, None], features, 0.0)), jnp.where(finite, weights, 0.0), radius)
     covered = _covered(pool, labelled & finite, kernel)
     left = available & finite
     covered, gains, left, indices = _greedy(pool, covered, left, budget, kernel)
@@ -114,83 +111,16 @@ def _select(
     return Selection(indices, jnp.sum(indices >= 0), num_invalid, -coverage, bound)
 
 
-@convert.door
-@jax.jit
-def least_distance(features: jax.Array, labelled: jax.Array) -> jax.Array:
-    """The least distance of two labelled rows of length 1, the radius of UHerding; those nearer than .1 count as one.
-
-    Args:
-      features: [N, H].
-      labelled: [N].
-
-    Returns:
-      distance []; 1 where no two labelled rows differ, which is the radius of MaxHerding.
-    """
-    finite = jnp.all(jnp.isfinite(features), axis=1)
-    rows, known = _unit(jnp.where(finite[:, None], features, 0.0)), labelled & finite
-
-    def look(least: jax.Array, places: jax.Array, usable: jax.Array) -> jax.Array:
-        squares = _squares(rows, rows[places])
-        apart = (squares > SAME) & known[:, None] & usable
-        return jnp.minimum(least, jnp.min(jnp.where(apart, squares, jnp.inf)))
-
-    least = _in_blocks(known, look, jnp.full((), jnp.inf, rows.dtype))
-    return jnp.where(jnp.isfinite(least), jnp.sqrt(least), 1.0)
-
-
-@convert.door
-@jax.jit
-def doubt(probs: jax.Array, labelled: jax.Array) -> jax.Array:
-    """The weights of UHerding: 1 less the lead of the best class over the second, 0 for rows that have a label.
-
-    Args:
-      probs: class probabilities [N, K].
-      labelled: [N].
-
-    Returns:
-      weights [N]; 1 for all rows as long as none has a label.
-    """
-    chex.assert_rank([probs, labelled], [2, 1])
-    first, second = jax.lax.top_k(jnp.pad(probs, ((0, 0), (0, probs.shape[1] < 2))), 2)[0].T
-    return jnp.where(jnp.any(labelled), jnp.where(labelled, 0.0, 1.0 - (first - second)), 1.0)
-
-
-@convert.door
-@jax.jit
-def class_weights(probs: jax.Array, demand: jax.Array, lam: jax.Array | float, pool: jax.Array) -> jax.Array:
-    """Weights that count every class for what it lacks, however few rows are predicted to be of it.
-
-    (1 - lam) + lam N sum_k q_k p_ik / sum_m p_mk, where q is the demand over its sum: at lam 1 the rows of a class
-    weigh q_k together.
-
-    Args:
-      probs: class probabilities [N, K].
-      demand: what each class lacks [K], not negative; alike for all where nothing is lacking.
-      lam: 0 for weights of 1, up to 1 [].
-      pool: the rows that are to be covered [N].
-
-    Returns:
-      weights [N], of mean 1 over the pool, 0 outside it; NaN for a row whose probabilities are.
-    """
-    total = jnp.sum(demand)
-    wanted = jnp.where(total > 0, demand, 1.0) / jnp.where(total > 0, total, len(demand))
-    counted = pool & jnp.all(jnp.isfinite(probs), axis=1)
-    mass = jnp.sum(jnp.where(counted[:, None], probs, 0.0), axis=0)
-    share, number = jnp.minimum(jnp.asarray(lam), 1.0), jnp.sum(counted)
-    by_class = jnp.dot(probs, wanted / jnp.where(mass > 0, mass, 1.0), precision=HIGHEST)
-    return jnp.where(pool, (1 - share) + share * number * by_class, 0.0)
-
-
 def _greedy(
     pool: Pool, covered: jax.Array, left: jax.Array, budget: int, kernel: str
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The picks [b], with the coverage of each row, upper bounds of the gains, and the rows left after them."""
-    size = min(BLOCK, len(left))
+    size = min(_sphere.BLOCK, len(left))
 
     def first(gains: jax.Array, places: jax.Array, usable: jax.Array) -> jax.Array:
         return gains.at[jnp.where(usable, places, len(gains))].set(_gains(pool, covered, places, kernel), mode="drop")
 
-    gains = _in_blocks(left, first, jnp.zeros(len(left), pool.rows.dtype))
+    gains = _sphere.in_blocks(left, first, jnp.zeros(len(left), pool.rows.dtype))
 
     def pick(
         carry: tuple[jax.Array, jax.Array, jax.Array], _: None
@@ -233,39 +163,11 @@ def _covered(pool: Pool, labelled: jax.Array, kernel: str) -> jax.Array:
         near = jnp.where(usable, _kernel(pool, pool.rows[places], kernel), 0.0)
         return jnp.maximum(covered, jnp.max(near, axis=1))
 
-    return _in_blocks(labelled, look, jnp.zeros(len(labelled), pool.rows.dtype))
-
-
-def _in_blocks(chosen: jax.Array, look: Look, begin: jax.Array) -> jax.Array:
-    """Folds over the chosen rows, a block at a time."""
-    size = min(BLOCK, len(chosen))
-    order, number = jnp.argsort(~chosen, stable=True), jnp.sum(chosen)
-    order = jnp.pad(order, (0, -len(order) % size))
-
-    def step(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        folded, start = carry
-        places = jax.lax.dynamic_slice_in_dim(order, start, size)
-        return look(folded, places, start + jnp.arange(size) < number), start + size
-
-    end: jax.Array = jax.lax.while_loop(lambda carry: carry[1] < number, step, (begin, jnp.zeros_like(number)))[0]
-    return end
+    return _sphere.in_blocks(labelled, look, jnp.zeros(len(labelled), pool.rows.dtype))
 
 
 def _kernel(pool: Pool, others: jax.Array, kernel: str) -> jax.Array:
     """k of all rows and some [N, B]."""
-    squares = _squares(pool.rows, others)
+    squares = _sphere.squares(pool.rows, others)
     near = squares < pool.radius**2 if kernel == "ball" else jnp.exp(-squares / pool.radius**2)
     return jnp.asarray(near, squares.dtype)
-
-
-def _squares(rows: jax.Array, others: jax.Array) -> jax.Array:
-    """Squared distances [N, B]."""
-    lengths = jnp.sum(rows**2, axis=1)[:, None] + jnp.sum(others**2, axis=1)
-    return jnp.maximum(lengths - 2.0 * dot(rows, others.T), 0.0)
-
-
-def _unit(features: jax.Array) -> jax.Array:
-    """Rows of length 1, but for those of length 0."""
-    features = convert.as_float(features)
-    length = jnp.linalg.norm(features, axis=1, keepdims=True)
-    return features / jnp.where(length > 0, length, 1.0)
