@@ -17,7 +17,7 @@ from alfamous_jax.networks.random_features import RandomFeatures
 KIND, VERSION = "LastLayerClassifier", 1
 PLAIN = "biufUSmM"  # kinds of labels that an array holds as they are
 OBJECTS = (str, bool, int, float)  # labels in an array of objects that JSON holds as they are
-PLACES = {"posterior": Posterior, "moments": Moments, "draws": RandomFeatures}
+PLACES: dict[str, Any] = {"posterior": Posterior, "moments": Moments, "draws": RandomFeatures}
 
 
 class Parts(NamedTuple):
