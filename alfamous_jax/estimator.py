@@ -15,7 +15,7 @@ from alfamous_jax._classifier_file import Parts
 from alfamous_jax._head import Maps
 from alfamous_jax.laplace import Posterior
 
-ROWS = 64  # taken in together by `partial_fit`
+ROWS = 64  # taken in together by `partial_fit`; up to as many are predicted by one program, whatever their number
 LARGEST = float(np.finfo(np.float32).max) / 1e4  # squares of rows are summed in float32
 
 
@@ -114,8 +114,12 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities [n, K] of rows [n, H], columns as in `classes_`."""
         check_is_fitted(self)
-        phi = _head.phi_of(self.maps_, self.place_, self._rows(X, reset=False))
-        probs: np.ndarray = np.asarray(laplace.mean_field(*laplace.predict(self.posterior_, phi)), np.float64)
+        rows = self._rows(X, reset=False)
+        padded = np.pad(rows, ((0, max(ROWS - len(rows), 0)), (0, 0)))
+        phi = _head.phi_of(self.maps_, self.place_, padded)
+        probs: np.ndarray = np.asarray(laplace.mean_field(*laplace.predict(self.posterior_, phi)), np.float64)[
+            : len(rows)
+        ]
         whole: np.ndarray = probs / probs.sum(axis=1, keepdims=True)
         return whole
 

@@ -64,6 +64,11 @@ def test_partial_fit_can_be_first(fitted):
     assert one.predict(ROWS[:1]).tolist() == ["bee"]
 
 
+def test_a_row_is_predicted_the_same_whatever_stands_beside_it(fitted):
+    alone = np.concatenate([fitted.predict_proba(row[None]) for row in ROWS])
+    assert alone.tobytes() == fitted.predict_proba(ROWS).tobytes()
+
+
 def test_it_stands_in_a_pipeline():
     pipe = make_pipeline(StandardScaler(), LastLayerClassifier(random_state=3))
     assert pipe.fit(ROWS, TRUTH).score(ROWS, TRUTH) > 0.8
