@@ -7,16 +7,11 @@ WORKDIR ?= runs/letter$(if $(MODE),-$(MODE))
 # Arguments of pytest for the tests: make test TESTS='tests/library -k balance'
 TESTS ?=
 FLOOR ?= 92
-suite = OPENBLAS_NUM_THREADS=1 $(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Most of the suite's time is compilation, of which code that may be slow takes less than half.
+suite = XLA_FLAGS="$$($(1)/bin/python tools/quick_compilation.py) $$XLA_FLAGS" OPENBLAS_NUM_THREADS=1 \
+	$(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 CHOSEN := -m "not exhaustive"
-# Most of the suite's time is compilation, of which code that may be slow takes half. The selectors are tested as users
-# compile them, since what a search for a batch finds depends on the last digits.
-quickly = XLA_FLAGS="$$($(1)/bin/python tools/quick_compilation.py) $$XLA_FLAGS"
-define whole_suite
-$(call suite,$(1)) $(CHOSEN) tests/library/selection
-$(call quickly,$(1)) $(call suite,$(1)) $(CHOSEN) --ignore=tests/library/selection
-endef
-some_or_all = $(if $(TESTS),$(call suite,$(1)) $(TESTS),$(call whole_suite,$(1)))
+some_or_all = $(call suite,$(1)) $(if $(TESTS),$(TESTS),$(CHOSEN))
 
 # The newest interpreter that starts, of those on the PATH and those of pyenv.
 ifneq (,$(filter test-newest,$(MAKECMDGOALS)))
@@ -56,8 +51,8 @@ test: $(VENV)/.test
 
 # Lines of the core that the fast tests reach; fewer than the floor, in percent, is an error.
 coverage: $(VENV)/.dev
-	$(call quickly,$(VENV)) OPENBLAS_NUM_THREADS=1 $(BIN)/python -m coverage run --source=alfamous_jax \
-		-m pytest -m "not slow" tests/library
+	XLA_FLAGS="$$($(BIN)/python tools/quick_compilation.py)" OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m coverage run --source=alfamous_jax -m pytest -m "not slow" tests/library
 	$(BIN)/python -m coverage report --fail-under=$(FLOOR) \
 		--omit='*/networks/*,*/autoencoders/*,*/datasets/*'
 

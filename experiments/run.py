@@ -7,7 +7,6 @@ import pathlib
 
 from absl import app, logging
 from ml_collections import ConfigDict, FrozenConfigDict
-from rich.console import Console
 
 from alfamous_jax import compile_cache
 from experiments import command_line, stopping
@@ -20,7 +19,7 @@ from experiments.learning.check import check, check_data, facts
 from experiments.learning.settle import settle
 from experiments.plan import work
 from experiments.plan.check import as_tuples
-from experiments.report import FILES, found, page, runs
+from experiments.report import FILES, found, late
 
 
 def run(
@@ -60,7 +59,7 @@ def run(
         print(*found.lines(data, config["dataset"]), sep="\n", flush=True)
     plan = work.active(config, seeds, together(config), FILES)
     how = {"resume": resume, "overwrite": overwrite}
-    return carry_out(plan, config, pathlib.Path(folder), settings, data=data, **how, finish=page.write_report)
+    return carry_out(plan, config, pathlib.Path(folder), settings, data=data, **how, finish=late.write)
 
 
 def main(argv: list[str]) -> None:
@@ -78,7 +77,7 @@ def main(argv: list[str]) -> None:
             distributed.leave(error)
     if not distributed.is_first():
         return
-    Console().print(page.summary_table(runs.load(folder)))
+    late.show(folder)
     print(f"report: {folder / 'report.md'}")
 
 

@@ -22,7 +22,7 @@ from experiments.learning.single_stage import source_views
 from experiments.plan import work
 from experiments.plan.check import as_tuples
 from experiments.plan.choices import check_choices
-from experiments.report import FILES, found, page
+from experiments.report import FILES, found, late
 
 
 def run(
@@ -62,7 +62,7 @@ def run(
     source_views(frozen)
     plan = work.single_stage(config, seeds, FILES)
     how = {"resume": resume, "overwrite": overwrite}
-    return carry_out(plan, config, pathlib.Path(folder), settings, data=data, **how, finish=page.write_report)
+    return carry_out(plan, config, pathlib.Path(folder), settings, data=data, **how, finish=late.write)
 
 
 def main(argv: list[str]) -> None:

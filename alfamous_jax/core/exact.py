@@ -79,10 +79,9 @@ def _column(num_terms: int) -> int:
 
 
 def _fold(pair: Pair) -> Pair:
-    def add(so_far: Pair, term: Pair) -> tuple[Pair, None]:
-        new = two_sum(so_far.high, term.high)
-        return Pair(new.high, so_far.low + (new.low + term.low)), None
+    def add(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
+        new = two_sum(a[0], b[0])
+        return new.high, a[1] + (new.low + b[1])
 
-    first, rest = (jax.tree.map(lambda x, part=part: x[part], pair) for part in (0, slice(1, None)))
-    folded: Pair = jax.lax.scan(add, first, rest)[0]
-    return folded
+    zero = jnp.zeros((), pair.high.dtype)
+    return Pair(*jax.lax.reduce(tuple(pair), (zero, zero), add, (0,)))

@@ -6,7 +6,7 @@ are solved for, so that what is left has the numbers reported.
 """
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 NUM_SOURCE = 1000  # classes of the source
 WIDEST = 1.5  # deviation of the logarithm of the source's class sizes, at most; ImageNet's ratio needs .71
@@ -66,6 +66,8 @@ def _spread(counts: np.ndarray, total: int, ratio: float) -> float:
     low, high = (_ratio(counts, total, end) for end in (0.0, WIDEST))
     if ratio <= low or high <= ratio:
         return 0.0 if ratio <= low else WIDEST
+    from scipy import optimize  # not with the package: SciPy's solvers take a while to import
+
     return float(optimize.brentq(lambda spread: _ratio(counts, total, spread) - ratio, 0.0, WIDEST))
 
 

@@ -129,17 +129,14 @@ def lazy_greedy(
         def pick(inner: Inner) -> Inner:
             carry, usable, picks, count, fresh, _ = inner
             scores = score(carry, kept)
-            scores = jnp.where(usable, scores, -jnp.inf)
-            top = jnp.max(scores)
-            row = jnp.min(jnp.where(usable & (scores == top), rows, size))
-            leads = (top > outside[0]) | ((top == outside[0]) & (row < outside[1]))
-            here = (rows == row) & usable & (fresh | leads)
-            found = jnp.any(here)
-            place = jnp.argmax(here)
+            highest, row, place = _leader(jnp.where(usable, scores, -jnp.inf), rows)
+            leads = (highest > outside[0]) | ((highest == outside[0]) & (row < outside[1]))
+            found = (highest > -jnp.inf) & (fresh | leads)
             moved = update(carry, jax.tree.map(lambda x: x[place], kept))
-            carry = jax.tree.map(lambda new, old: jnp.where(found, new, old), moved, carry)
+            carry = jax.lax.cond(found, lambda: moved, lambda: carry)
+            usable = usable & ~(found & (jnp.arange(block) == place))
             picks = picks.at[jnp.where(found, count, budget)].set(row, mode="drop")
-            return carry, usable & ~here, picks, count + found, jnp.array(False), found
+            return carry, usable, picks, count + found, jnp.array(False), found
 
         def leading(inner: Inner) -> jax.Array:
             return inner[-1] & (inner[3] < budget)
@@ -156,3 +153,16 @@ def lazy_greedy(
     first: Outer = (carry, available, picks, 0, jnp.array(True))
     carry, _, picks, _, _ = jax.lax.while_loop(going, refresh, first)
     return carry, picks
+
+
+def _leader(scores: jax.Array, rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The highest score [n], its row and its place, in one loop; of equal ones that of the lowest row."""
+
+    def ahead(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        first = (a[0] > b[0]) | ((a[0] == b[0]) & (a[1] < b[1]))
+        return tuple(jnp.where(first, x, y) for x, y in zip(a, b, strict=True))
+
+    last = jnp.asarray(jnp.iinfo(rows.dtype).max, rows.dtype)
+    start = jnp.full((), -jnp.inf, scores.dtype), last, jnp.zeros((), rows.dtype)
+    score, row, place = jax.lax.reduce((scores, rows, jnp.arange(len(rows), dtype=rows.dtype)), start, ahead, (0,))
+    return score, row, place

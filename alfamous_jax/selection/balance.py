@@ -213,7 +213,8 @@ def select_greedy(
       [0, 2]
     """
     check_shapes(utility, probs, demand, available, budget)
-    selection: Selection = _select_greedy(utility, probs, demand, lam, available, budget)
+    arrays = convert.in_common(utility, probs, demand, lam)  # before the program: see `balance_lp.select_batch`
+    selection: Selection = _select_greedy(*arrays, available, budget)
     refuse_negative(selection, probs, lam, available)
     return selection
 
@@ -223,14 +224,12 @@ def _select_pseudo_label(
     utility: jax.Array,
     predicted: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
     num_classes: int,
 ) -> Selection:
     size = utility.shape[0]
-    utility, demand, lam = convert.in_common(utility, demand, lam)
-    predicted = convert.as_labels(predicted, "predicted")
     usable = jnp.isfinite(utility) & can_weigh(lam, demand)
     valid = available & usable & (predicted >= 0) & (predicted < num_classes)
     key = jnp.where(valid, predicted, num_classes)
@@ -296,7 +295,8 @@ def select_pseudo_label(
     check_budget(budget)
     check_pool(utility.shape[0])
     refuse_negative_lam(lam)
-    num_classes = demand.shape[0]
+    num_classes, predicted = demand.shape[0], convert.as_labels(predicted, "predicted")
+    utility, demand, lam = convert.in_common(utility, demand, lam)
     selection: Selection = _select_pseudo_label(utility, predicted, demand, lam, available, budget, num_classes)
     return selection
 
@@ -306,11 +306,10 @@ def _select_greedy(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
 ) -> Selection:
-    utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
     valid = jnp.isfinite(marginal(utility, probs, demand, lam)) & (jnp.min(probs, axis=1) >= 0) & can_weigh(lam, demand)
     _, indices = _greedy.lazy_greedy(
         demand,

@@ -7,9 +7,10 @@ JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU an
 constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
-    python -m experiments.bench lanes | training | vabal | highs | export | session | page
+    python -m experiments.bench lanes | training | vabal | highs | export | first | session | page
                                  against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy),
-                                 tracing in every process, a bare pass over the features; the labelling page in Chromium
+                                 tracing in every process; what a first answer costs; a labelling session against a
+                                 bare pass over the features; the labelling page in Chromium
 """
 
 import argparse

@@ -34,6 +34,7 @@ AT = {  # what a process is at when the signal comes
 PIPES = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", stopping.CODES, ids=lambda number: number.name)
 @pytest.mark.parametrize("at", AT)
 def test_a_signal_is_one_line_and_its_exit_code(at, number):

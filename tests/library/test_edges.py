@@ -47,6 +47,7 @@ def test_nan_is_no_variance_of_0():
         assert np.isinf(metrics.class_balance_index(jnp.array([3.0, 3.0]), normalize))
 
 
+@pytest.mark.slow
 def test_gradients():
     """Of entropies at certainty, distances between equal rows, deviations of equal counts."""
     certain = jnp.array([[1.0, 0.0], [0.5, 0.5]])

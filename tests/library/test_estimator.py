@@ -34,6 +34,7 @@ def fitted():
     return LastLayerClassifier().fit(ROWS, NAMES[TRUTH])
 
 
+@pytest.mark.slow
 def test_the_fit_is_exact_under_the_map_and_ridge_that_it_chose(fitted):
     phi = _head.phi_of(fitted.maps_, fitted.place_, ROWS)
     ridges = {float(ridge): map_head.fit(phi, TRUTH, np.ones(40, bool), 3, ridge)[0] for ridge in _head.RIDGES}

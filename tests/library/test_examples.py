@@ -26,6 +26,7 @@ def test_functions_are_found():
     assert {name for name, _ in functions(cycle)} == steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", FRONT, ids=lambda module: module.__name__)
 def test_every_public_function_has_an_example_that_runs(module):
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)

@@ -48,6 +48,7 @@ def chosen(*arguments):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_it_writes_what_a_session_asks_for(folder, capsys):
     lines = chosen("pool.npy", "labels.csv", "--budget", "1")
     session = Session(POOL, labels=KNOWN)

@@ -193,6 +193,7 @@ def long_run(labels_known=32, updates_done=300, pool=100, dim=1024, classes=10):
     return mean, base, queried, labels, rest, oracles.predict(true_mean, true_cov, rest.astype(float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["after_each_label", "in_one_pass"])
 def test_300_updates_in_float32(order):
     mean, base, queried, labels, pool, expected = long_run()

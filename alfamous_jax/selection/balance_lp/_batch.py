@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
-from alfamous_jax.selection import balance
+from alfamous_jax.core.numerics import dot
+from alfamous_jax.selection import _greedy, balance
 from alfamous_jax.selection.balance_lp import _certificate, _local_search, _pool
 from alfamous_jax.selection.balance_lp._pool import Pool
 from alfamous_jax.selection.balance_lp._relaxation import Look, slack, solve
@@ -22,6 +23,10 @@ from alfamous_jax.selection.balance_lp._relaxation import Look, slack, solve
 SEARCH_ROWS = 512  # rows nearest the threshold, open to swaps
 ANNEALED_ROWS = 64  # those of them that are annealed first
 CROWDED = 0.05  # labels a class that a batch may be off before greedy is tried as well
+
+
+Start = tuple[jax.Array, jax.Array]  # batch [b] in falling score, rows that may enter it
+Found = tuple[jax.Array, jax.Array]  # batch [b], its objective
 
 
 class Curve(NamedTuple):
@@ -81,9 +86,9 @@ def select_batch(
       True
     """
     contract.check_shapes(utility, probs, demand, available, budget)
-    selection: Selection = _select_batch(
-        utility, probs, demand, lam, available, budget, tolerance, max_iterations, num_swaps, axis_name
-    )
+    # Before the program, so that a demand in whole numbers or another kind of lam compiles nothing anew.
+    arrays = convert.in_common(utility, probs, demand, lam)
+    selection: Selection = _select_batch(*arrays, available, budget, tolerance, max_iterations, num_swaps, axis_name)
     contract.refuse_negative(selection, probs, lam, available)
     return selection
 
@@ -138,7 +143,7 @@ def _select_batch(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
     tolerance: jax.Array | float,
@@ -148,22 +153,13 @@ def _select_batch(
 ) -> Selection:
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
     look, bound, _ = solve(pool, budget, tolerance, max_iterations, axis_name)
-    rows, inside = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
-    chosen = jnp.nonzero(inside & (look.scores[: len(rows)] > -jnp.inf), size=budget, fill_value=-1)[0]
-    ours = jnp.where(chosen >= 0, rows[chosen], -1).astype(jnp.int32)
-
+    ours = _search(pool, look, bound, budget, tolerance, num_swaps, axis_name)
     # The top of the utility is taken where it is as good: it is what lam = 0, or a demand of 0, asks for.
     scores, rows = _pool.top(jnp.where(pool.valid, pool.utility, -jnp.inf), budget, axis_name)
-    plain = jnp.pad(jnp.where(scores > -jnp.inf, rows, -1), (0, budget - len(rows)), constant_values=-1)
-    tried = [ours, plain]
-    if axis_name is None:
-        # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
-        crowded = _objective(pool, ours, axis_name) - bound > CROWDED * pool.lam * probs.shape[1]
-        tried.append(jax.lax.cond(crowded, lambda: _from_greedy(pool, look, budget), lambda: plain))
-    batches = jnp.stack(tried)
-    values = jnp.stack([_objective(pool, batch, axis_name) for batch in batches])
+    batches = jnp.concatenate([ours, _padded(rows, scores, budget)[None]])
+    values = jax.vmap(partial(_objective, pool, axis_name=axis_name))(batches)
     rounding = slack(pool, pool.lam, min(budget, len(look.rows)))
-    best = jnp.where(values[1] <= jnp.min(values) + rounding, 1, jnp.argmin(values))
+    best = jnp.where(values[-1] <= jnp.min(values) + rounding, len(values) - 1, jnp.argmin(values))
     _, below = _certificate.below(pool, look.nu, look.scores, look.rows, budget, axis_name)
     return Selection(
         indices=batches[best],
@@ -182,36 +178,65 @@ def _search(
     tolerance: jax.Array | float,
     num_swaps: jax.Array | int,
     axis_name: str | None,
-) -> tuple[jax.Array, jax.Array]:
-    """Swaps among the rows nearest the threshold. Returns rows in falling score and which of them are chosen."""
-    count, budget = len(look.rows), min(budget, len(look.rows))
-    start, stop = max(budget - SEARCH_ROWS // 2, 0), min(budget + SEARCH_ROWS // 2, count)
-    inside = jnp.arange(count) < budget
-    residual = pool.demand - _pool.totals(pool, look.rows[:budget], axis_name)[1]
-    value = _objective(pool, look.rows[:budget], axis_name)
-    utility, probs, usable = _pool.take(pool, look.rows[start:stop], axis_name)
-    near = slice(max(budget - start - ANNEALED_ROWS // 2, 0), budget - start + ANNEALED_ROWS // 2)
+) -> jax.Array:
+    """Batches [1 or 2, b] improved by swaps: the top of the scores, and where that is not good, the greedy one.
+
+    The rows of a batch with the lowest scores may leave, those outside with the highest may enter.
+    """
+    count = len(look.rows)
+    num_out = min(budget, SEARCH_ROWS // 2)
+    num_in = max(min(count - budget, SEARCH_ROWS // 2), 0)
     enough = bound + tolerance * jnp.abs(bound) + slack(pool, look.nu, budget)
-    batch = _local_search.Batch(inside[start:stop][near], residual, value)
-    batch = _local_search.anneal(batch, utility[near], probs[near], usable[near], pool.lam, enough, num_swaps)
-    batch = batch._replace(inside=inside[start:stop].at[near].set(batch.inside))
-    batch = _local_search.descend(batch, utility, probs, usable, pool.lam)
-    return look.rows[:stop], inside[:stop].at[start:].set(batch.inside)
+    near = slice(max(num_out - ANNEALED_ROWS // 2, 0), num_out + ANNEALED_ROWS // 2)
+
+    def improve(start: Start, num_steps: jax.Array) -> Found:
+        rows, others = start
+        window = jnp.concatenate([rows[budget - num_out :], others])
+        utility, probs, usable = _pool.take(pool, window, axis_name)
+        inside = (jnp.arange(len(window)) < num_out) & usable
+        gained, covered = _pool.totals(pool, rows, axis_name)
+        residual = pool.demand - covered
+        batch = _local_search.Batch(inside[near], residual, pool.lam * jnp.sum(jnp.abs(residual)) - gained)
+        batch = _local_search.anneal(batch, utility[near], probs[near], usable[near], pool.lam, enough, num_steps)
+        batch = batch._replace(inside=inside.at[near].set(batch.inside))
+        batch = _local_search.descend(batch, utility, probs, usable, pool.lam)
+        places = _greedy.top(jnp.where(batch.inside, len(window) - jnp.arange(len(window)), 0), num_out)
+        return rows.at[budget - num_out :].set(jnp.where(places[0] > 0, window[places[1]], -1)), batch.objective
+
+    first = _padded(look.rows, look.scores, budget), look.rows[budget : budget + num_in]
+    if axis_name is not None:
+        return improve(first, jnp.asarray(num_swaps))[0][None]
+
+    def attempt(state: Found, is_first: jax.Array) -> tuple[Found, jax.Array]:
+        # Where a crowd of equal scores straddles the threshold, the rows nearest it may lack what is short.
+        crowded = state[1] - bound > CROWDED * pool.lam * pool.probs.shape[1]
+
+        def take(_: Found) -> Found:
+            start = jax.lax.cond(is_first, lambda: first, lambda: _from_greedy(pool, look, budget, num_in))
+            return improve(start, jnp.where(is_first, num_swaps, 0))
+
+        state = jax.lax.cond(is_first | crowded, take, lambda state: state, state)
+        return state, state[0]
+
+    nothing = jnp.full(budget, -1, jnp.int32), jnp.zeros_like(bound)
+    batches: jax.Array = jax.lax.scan(attempt, nothing, jnp.array([True, False]))[1]
+    return batches
 
 
-def _from_greedy(pool: Pool, look: Look, budget: int) -> jax.Array:
-    """The greedy batch, improved by swaps with the rows nearest the threshold."""
+def _from_greedy(pool: Pool, look: Look, budget: int, num_in: int) -> Start:
+    """The greedy batch in falling score, and the best rows outside it."""
     indices = balance.select_greedy(pool.utility, pool.probs, pool.demand, pool.lam, pool.valid, budget=budget).indices
-    near = look.rows[max(budget - SEARCH_ROWS // 2, 0) : budget + SEARCH_ROWS // 2]
-    rows = jnp.concatenate([indices, near])
-    utility, probs, usable = _pool.take(pool, rows, None)
-    usable &= (jnp.arange(len(rows)) < budget) | ~jnp.isin(rows, indices)
-    inside = (jnp.arange(len(rows)) < budget) & usable
-    residual = pool.demand - jnp.sum(jnp.where(inside[:, None], probs, 0.0), axis=0)
-    batch = _local_search.Batch(inside, residual, jnp.zeros_like(pool.lam))
-    batch = _local_search.descend(batch, utility, probs, usable, pool.lam)
-    chosen = jnp.nonzero(batch.inside, size=budget, fill_value=-1)[0]
-    return jnp.where(chosen >= 0, rows[chosen], -1)
+    utility, probs, usable = _pool.take(pool, indices, None)
+    rows = indices[_greedy.top(jnp.where(usable, utility + dot(probs, look.nu), -jnp.inf), budget)[1]]
+    taken = jnp.zeros(len(pool.utility), bool).at[jnp.where(rows >= 0, rows, len(pool.utility))].set(True, mode="drop")
+    scores, places = _greedy.top(jnp.where(taken[look.rows], -jnp.inf, look.scores), num_in)
+    return rows, jnp.where(scores > -jnp.inf, look.rows[places], -1)
+
+
+def _padded(rows: jax.Array, scores: jax.Array, budget: int) -> jax.Array:
+    """The first rows of a list [b], -1 where a row may not be chosen or there is none."""
+    rows = jnp.where(scores > -jnp.inf, rows, -1)[:budget].astype(jnp.int32)
+    return jnp.pad(rows, (0, budget - len(rows)), constant_values=-1)
 
 
 def _objective(pool: Pool, indices: jax.Array, axis_name: str | None) -> jax.Array:

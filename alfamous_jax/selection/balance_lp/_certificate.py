@@ -35,7 +35,7 @@ def below(
       the multipliers [K], inside the box of the float before lam, so that the bound also holds for a lam that was
       rounded up when it came in; and the bound [].
     """
-    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
+    few = pool.num_valid <= budget
     lam = jnp.maximum(jnp.nextafter(pool.lam, jnp.zeros_like(pool.lam)), 0.0)
     count = min(len(rows), budget + SPARE_ROWS)
     utility, probs, usable = _pool.take(pool, rows[:count], axis_name)

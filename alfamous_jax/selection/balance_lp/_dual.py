@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 import jax.scipy.special
 
-from alfamous_jax.core.numerics import dot
+from alfamous_jax.core.numerics import dot, extremes, sums
 
 HESSIAN_ROWS = 1024  # of largest weight, for the Hessian of many classes
 TRUST = 30.0  # first trust radius at a smoothing, in units of it
@@ -44,9 +44,10 @@ class Point(NamedTuple):
 
 
 Count = jax.Array | int
-Bracket = tuple[jax.Array, jax.Array, jax.Array, jax.Array, Count]  # threshold, low, high, excess, steps
-Guess = tuple[jax.Array, jax.Array, jax.Array, jax.Array | bool, Count]  # step, at low, at high, changed, guesses
-Climb = tuple[Point, jax.Array, jax.Array, jax.Array, Count]  # point, mu, trust radius, what mu adds, steps
+Bracket = tuple[jax.Array, jax.Array, jax.Array, jax.Array, Count]  # threshold, its bracket [2], z, excess, steps
+Guess = tuple[jax.Array, jax.Array, jax.Array | bool, Count]  # step, side of the box [K], changed, guesses
+# point, mu, trust radius, what mu adds, whether the point has still to be taken to mu, steps
+Climb = tuple[Point, jax.Array, jax.Array, jax.Array, jax.Array, Count]
 
 
 def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -> Point:
@@ -62,44 +63,47 @@ def soften(window: Window, nu: jax.Array, mu: jax.Array, threshold: jax.Array) -
       the point; sum z is within 1e-3 of the budget.
     """
     scores = window.utility + dot(window.probs, nu)
-    some = jnp.any(window.usable)
-    low = jnp.where(some, jnp.min(scores, where=window.usable, initial=jnp.inf), 0.0) - 40 * mu
-    high = jnp.where(some, jnp.max(scores, where=window.usable, initial=-jnp.inf), 0.0) + 40 * mu
-
-    def shares(threshold: jax.Array) -> jax.Array:
-        return jnp.where(window.usable, jax.nn.sigmoid((scores - threshold) / mu), 0.0)
+    ends = jnp.stack(extremes(scores, window.usable))
+    ends = jnp.where(jnp.isfinite(ends), ends, 0.0) + jnp.asarray([-40.0, 40.0], mu.dtype) * mu
 
     def off(state: Bracket) -> jax.Array:
         return (state[-1] < 50) & (jnp.abs(state[-2]) > 1e-3)
 
     def step(state: Bracket) -> Bracket:
-        threshold, low, high, _, count = state
-        z = shares(threshold)
-        excess = jnp.sum(z) - window.budget
-        low, high = jnp.where(excess > 0, threshold, low), jnp.where(excess > 0, high, threshold)
-        moved = threshold + mu * excess / jnp.maximum(jnp.sum(z * (1 - z)), 1e-12)
-        moved = jnp.where((moved > low) & (moved < high), moved, (low + high) / 2)
-        return jnp.where(jnp.abs(excess) > 1e-3, moved, threshold), low, high, excess, count + 1
+        threshold, ends, _, _, count = state
+        z = jnp.where(window.usable, jax.nn.sigmoid((scores - threshold) / mu), 0.0)
+        total, slope = sums(z, z * (1 - z))
+        excess = total - window.budget
+        ends = jnp.where(jnp.array([True, False]) == (excess > 0), threshold, ends)
+        moved = threshold + mu * excess / jnp.maximum(slope, 1e-12)
+        moved = jnp.where((moved > ends[0]) & (moved < ends[1]), moved, (ends[0] + ends[1]) / 2)
+        return jnp.where(jnp.abs(excess) > 1e-3, moved, threshold), ends, z, excess, count + 1
 
-    start: Bracket = (jnp.clip(threshold, low, high), low, high, jnp.full_like(mu, jnp.inf), 0)
-    threshold, *_ = jax.lax.while_loop(off, step, start)
-    z = shares(threshold)
+    start: Bracket = (
+        jnp.clip(threshold, ends[0], ends[1]),
+        ends,
+        jnp.zeros_like(scores),
+        jnp.full_like(mu, jnp.inf),
+        0,
+    )
+    threshold, _, z, _, _ = jax.lax.while_loop(off, step, start)
     return Point(nu, threshold, z, window.demand - dot(z, window.probs))
 
 
 def entropy(z: jax.Array, mu: jax.Array) -> jax.Array:
     """What the smoothing adds to the dual; once Newton has converged, a bound on what D(nu) is short of the LP."""
-    return mu * jnp.sum(jax.scipy.special.entr(z) + jax.scipy.special.entr(1 - z))
+    terms = jax.scipy.special.entr(z) + jax.scipy.special.entr(1 - z)
+    return mu * sums(jax.lax.optimization_barrier(terms))[0]  # a logarithm inside the loop of a sum is slow
 
 
 def hessian(window: Window, z: jax.Array, mu: jax.Array) -> jax.Array:
     """Minus the second derivative of the smoothed dual [K, K], the threshold eliminated, and a small ridge."""
     probs, weight = window.probs, z * (1 - z)
     if probs.shape[1] > 32 and len(weight) > HESSIAN_ROWS:
-        everything = jnp.sum(weight)
+        everything = sums(weight)[0]
         weight, rows = jax.lax.top_k(weight, HESSIAN_ROWS)
-        probs, weight = probs[rows], weight * everything / (jnp.sum(weight) + 1e-30)
-    total = jnp.sum(weight) + 1e-30
+        probs, weight = probs[rows], weight * everything / (sums(weight)[0] + 1e-30)
+    total = sums(weight)[0] + 1e-30
     # Centred and in one factor, so that it stays positive where a device multiplies with few bits.
     factor = jnp.sqrt(weight)[:, None] * (probs - dot(weight, probs) / total)
     matrix = jnp.dot(factor.T, factor) / mu
@@ -108,24 +112,25 @@ def hessian(window: Window, z: jax.Array, mu: jax.Array) -> jax.Array:
 
 def box_step(matrix: jax.Array, gradient: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
     """argmax of gradient'd - d' matrix d / 2 over low <= d <= high, by a primal-dual active set [K]."""
-    scale = jnp.diagonal(matrix)
+    scale, identity = jnp.diagonal(matrix), jnp.eye(len(low), dtype=matrix.dtype)
+
+    def side_of(wanted: jax.Array) -> jax.Array:
+        return jnp.where(wanted < low, -1, jnp.where(wanted > high, 1, 0))
 
     def unsettled(state: Guess) -> jax.Array | bool:
         return state[-2] & (state[-1] < 10)
 
     def guess(state: Guess) -> Guess:
-        _, at_low, at_high, _, count = state
-        free = ~(at_low | at_high)
-        held = jnp.where(at_low, low, jnp.where(at_high, high, 0.0))
-        reduced = jnp.where(free[:, None] & free, matrix, 0.0) + jnp.diag(jnp.where(free, 0.0, 1.0).astype(low.dtype))
-        factor = jax.scipy.linalg.cho_factor(reduced)
+        _, side, _, count = state
+        free = side == 0
+        held = jnp.where(free, 0.0, jnp.where(side < 0, low, high))
+        factor = jax.scipy.linalg.cho_factor(jnp.where(free[:, None] & free, matrix, identity))
         step = jax.scipy.linalg.cho_solve(factor, jnp.where(free, gradient - dot(matrix, held), held))
-        wanted = step + (gradient - dot(matrix, step)) / scale
-        changed = jnp.any((wanted < low) != at_low) | jnp.any((wanted > high) != at_high)
-        return step, wanted < low, wanted > high, changed, count + 1
+        now = side_of(step + (gradient - dot(matrix, step)) / scale)
+        return step, now, jnp.any(now != side), count + 1
 
     free = gradient / scale
-    start: Guess = (free, free < low, free > high, True, 0)
+    start: Guess = (free, side_of(free), True, 0)
     step, *_ = jax.lax.while_loop(unsettled, guess, start)
     return jnp.clip(jnp.nan_to_num(step), low, high)
 
@@ -158,37 +163,38 @@ def maximize(
     """
 
     def going(state: Climb) -> jax.Array:
-        point, mu, _, error, count = state
-        return (mu >= mu_end) & (error > target) & (count < max_steps)
+        _, mu, _, error, fresh, count = state
+        return fresh | (mu >= mu_end) & (error > target) & (count < max_steps)
+
+    def newton(point: Point, mu: jax.Array, radius: jax.Array) -> jax.Array:
+        box = jnp.maximum(low - point.nu, -radius), jnp.minimum(high - point.nu, radius)
+        return box_step(hessian(window, point.z, mu), point.gradient, *box)
 
     def step(state: Climb) -> Climb:
-        point, mu, radius, error, count = state
-        matrix = hessian(window, point.z, mu)
-        box = jnp.maximum(low - point.nu, -radius), jnp.minimum(high - point.nu, radius)
-        moved = box_step(matrix, point.gradient, *box)
+        point, mu, radius, _, fresh, count = state
+        # A smoothing begins with a step of length 0, so that `soften` is compiled once.
+        moved = jax.lax.cond(fresh, lambda *_: jnp.zeros_like(nu), newton, point, mu, radius)
         there = soften(window, jnp.clip(point.nu + moved, low, high), mu, point.threshold)
         gain, slope = dot(point.gradient, moved), dot(there.gradient, moved)
         length = jnp.max(jnp.abs(moved))
         kept, reach = slope >= -0.5 * gain, radius
         grown = jnp.where(slope >= -0.25 * gain, jnp.maximum(radius, 2 * length), radius)
-        radius = jnp.where(kept, grown, length * jnp.clip(gain / (gain - slope), 0.1, 0.7))
-        point = jax.tree.map(lambda new, old: jnp.where(kept, new, old), there, point)
+        radius = jnp.where(kept, grown, length * jnp.clip(gain / jnp.where(kept, 1.0, gain - slope), 0.1, 0.7))
+        point = jax.lax.cond(kept, lambda: there, lambda: point)
         added = entropy(point.z, mu)
         small = (gain <= added) & (jnp.abs(slope) <= 0.1 * added) & ((length < 0.99 * reach) | (gain <= target))
-        converged = small | (length <= 1e-7 * mu)
-        error = jnp.where(converged, added, error)
+        converged = (small | (length <= 1e-7 * mu)) & ~fresh
         lower = jnp.where(converged, mu / 5, mu)
-        again = converged & (lower >= mu_end) & (added > target)
-        point = jax.lax.cond(again, lambda: soften(window, point.nu, lower, point.threshold), lambda: point)
         return (
             point,
             lower,
             jnp.where(converged, TRUST * lower, radius),
             jnp.where(converged, added, jnp.inf),
-            count + 1,
+            converged & (lower >= mu_end) & (added > target),
+            count + ~fresh,
         )
 
-    start = soften(window, nu, mu, jnp.zeros_like(mu))
-    state: Climb = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), 0)
-    point, _, _, error, _ = jax.lax.while_loop(going, step, state)
+    start = Point(nu, jnp.zeros_like(mu), jnp.zeros_like(window.utility), jnp.zeros_like(nu))
+    state: Climb = (start, mu, TRUST * mu, jnp.full_like(mu, jnp.inf), jnp.array(True), 0)
+    point, _, _, error, _, _ = jax.lax.while_loop(going, step, state)
     return point, error

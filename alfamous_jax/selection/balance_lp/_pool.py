@@ -5,9 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import contract
 from alfamous_jax.core.collectives import first_row, gather, pmax, psum
-from alfamous_jax.core.numerics import dot
+from alfamous_jax.core.numerics import dot, extremes, sums
 from alfamous_jax.selection import _greedy
 
 
@@ -17,6 +17,7 @@ class Pool(NamedTuple):
     utility: jax.Array  # [N], 0 where unusable
     probs: jax.Array  # [N, K], as given
     valid: jax.Array  # [N]
+    num_valid: jax.Array  # []
     demand: jax.Array  # [K]
     lam: jax.Array  # []
     utility_scale: jax.Array  # [], largest magnitude
@@ -28,30 +29,34 @@ def prepare(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     axis_name: str | None,
 ) -> Pool:
     """Marks the rows that can be chosen: available, finite, no negative probability. Two passes over P.
 
-    Nothing can be chosen where lam is negative, or it or the demand not finite.
+    All numbers come in one dtype. Nothing can be chosen where lam is negative, or it or the demand not finite.
     """
-    utility, probs, demand, lam = convert.in_common(utility, probs, demand, lam)
-    sums = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
-    finite = jnp.isfinite(utility + sums) & contract.can_weigh(lam, demand)
+    sums_of_rows = dot(probs, jnp.ones(probs.shape[1], probs.dtype))
+    finite = jnp.isfinite(utility + sums_of_rows) & contract.can_weigh(lam, demand)
     valid = available & finite & (jnp.min(probs, axis=1) >= 0)
     utility = jnp.where(valid, utility, 0.0)
-    count = jnp.maximum(psum(jnp.sum(valid), axis_name), 1)
-    mean = psum(two_stage_sum(utility), axis_name) / count
-    variance = psum(two_stage_sum(jnp.where(valid, (utility - mean) ** 2, 0.0)), axis_name) / count
-    largest, widest = pmax((jnp.max(jnp.abs(utility)), jnp.max(jnp.where(valid, sums, 0.0))), axis_name)
-    return Pool(utility, probs, valid, demand, lam, largest, widest, jnp.sqrt(variance))
+    smallest, largest = extremes(utility, valid)
+    largest, minus_smallest = pmax((largest, -smallest), axis_name)
+    middle = jnp.nan_to_num((largest - minus_smallest) / 2)
+    off = jnp.where(valid, utility - middle, 0.0)
+    count, total, squares = psum(sums(valid.astype(jnp.int32), off, off**2), axis_name)
+    divisor = jnp.maximum(count, 1)
+    variance = jnp.maximum(squares / divisor - (total / divisor) ** 2, 0.0)
+    widest = pmax(jnp.max(jnp.where(valid, sums_of_rows, 0.0)), axis_name)
+    magnitude = jnp.maximum(jnp.maximum(largest, minus_smallest), 0.0)
+    return Pool(utility, probs, valid, count, demand, lam, magnitude, widest, jnp.sqrt(variance))
 
 
 def totals(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array]:
     """Utility [] and coverage [K] of a list of rows; -1 counts nothing."""
     utility, probs, _ = _local(pool, rows, axis_name)
-    return psum((two_stage_sum(utility), jnp.sum(probs, axis=0)), axis_name)
+    return psum((sums(utility)[0], jnp.sum(probs, axis=0)), axis_name)
 
 
 def take(pool: Pool, rows: jax.Array, axis_name: str | None) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -79,8 +84,3 @@ def top(scores: jax.Array, count: int, axis_name: str | None) -> tuple[jax.Array
     values, rows = gather((values, rows), axis_name)
     values, order = _greedy.top(values, min(count, len(values)))
     return values, rows[order]
-
-
-def two_stage_sum(x: jax.Array) -> jax.Array:
-    """Two-stage sum of a vector: rounding grows with the root of its length."""
-    return jnp.sum(jnp.sum(jnp.pad(x, (0, -len(x) % 64)).reshape(-1, 64), axis=0))

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from alfamous_jax.core import collectives, contract, convert
-from alfamous_jax.core.numerics import dot
+from alfamous_jax.core.numerics import dot, sums
 from alfamous_jax.selection.balance_lp import _certificate, _dual, _pool
 from alfamous_jax.selection.balance_lp._dual import Window
 from alfamous_jax.selection.balance_lp._pool import Pool
@@ -32,8 +33,6 @@ class Look(NamedTuple):
     value: jax.Array  # D(nu)
     scores: jax.Array  # [k], the largest, falling
     rows: jax.Array  # [k], theirs
-    window: Window
-    fixed: jax.Array  # [], utility of the rows above the window
 
 
 # best look, least value of the relaxation, trust radius, smoothing, settled, windows solved
@@ -78,7 +77,7 @@ def solve_dual(
     contract.check_shapes(utility, probs, demand, available, budget)
     contract.refuse_negative_lam(lam)
     settings = budget, tolerance, max_iterations, axis_name
-    dual: Dual = _solve_dual(utility, probs, demand, lam, available, *settings)
+    dual: Dual = _solve_dual(*convert.in_common(utility, probs, demand, lam), available, *settings)
     return dual
 
 
@@ -87,7 +86,7 @@ def _solve_dual(
     utility: jax.Array,
     probs: jax.Array,
     demand: jax.Array,
-    lam: jax.Array | float,
+    lam: jax.Array,
     available: jax.Array,
     budget: int,
     tolerance: jax.Array | float,
@@ -97,14 +96,16 @@ def _solve_dual(
     pool = _pool.prepare(utility, probs, demand, lam, available, axis_name)
     look, _, count = solve(pool, budget, tolerance, max_iterations, axis_name)
     nu, bound = _certificate.below(pool, look.nu, look.scores, look.rows, budget, axis_name)
-    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
-    return Dual(nu, jnp.where(few, -jnp.inf, bound), count)
+    return Dual(nu, jnp.where(pool.num_valid <= budget, -jnp.inf, bound), count)
 
 
 def solve(
     pool: Pool, budget: int, tolerance: jax.Array | float, max_iterations: jax.Array | int, axis_name: str | None
 ) -> tuple[Look, jax.Array, jax.Array]:
     """Solves a window, looks at the pool, moves the window, until the bound is tight.
+
+    The first window is an evenly spaced sample of the pool, coarsely solved, which costs no pass over P. It goes
+    through the same loop, as what stands in it is most of what has to be compiled.
 
     Args:
       pool: from `_pool.prepare`.
@@ -115,73 +116,73 @@ def solve(
     """
     lam, eps, dtype = pool.lam, jnp.finfo(pool.utility.dtype).eps, pool.utility.dtype
     spread = pool.spread + 0.1 * lam * pool.row_scale + 1e-6
-    look = partial(_look, pool, budget=budget, axis_name=axis_name)
-    first = look(_sampled_start(pool, budget, spread, axis_name))
     infinite = jnp.full((), jnp.inf, dtype)
+    few = pool.num_valid <= budget
+    rows, num_fixed = _sample(pool, budget, axis_name)
 
     def going(state: State) -> jax.Array:
-        best, upper, _, _, settled, count = state
-        return ~settled & (count < max_iterations)
+        _, _, _, _, settled, count = state
+        return (count < 0) | ~settled & (count < max_iterations)
 
     def iterate(state: State) -> State:
         best, upper, radius, mu, _, count = state
+        sampled = count < 0
+        fixed, covered = jnp.zeros((), dtype), jnp.zeros_like(pool.demand)
+        if num_fixed:
+            fixed, covered = _pool.totals(pool, best.rows[:num_fixed], axis_name)
+        utility, probs, usable = _pool.take(pool, best.rows[num_fixed:], axis_name)
+        # Of the labels wanted, a sample is asked for its share.
+        share = jnp.where(sampled, jnp.sum(usable) / jnp.maximum(pool.num_valid, 1), 1.0).astype(dtype)
+        left = share * (budget - jnp.where(sampled, 0, num_fixed))
+        window = Window(utility, probs, usable, share * (pool.demand - covered), left)
+
         finest = 8 * eps * (pool.utility_scale + jnp.max(jnp.abs(best.nu)) * pool.row_scale)
         mu = jnp.maximum(mu, finest)
         low, high = jnp.maximum(-lam, best.nu - radius), jnp.minimum(lam, best.nu + radius)
-        wanted = tolerance * jnp.abs(best.value)
-        point, error = _dual.maximize(best.window, best.nu, low, high, mu, mu / 30, wanted / 4)
-        relaxed = -best.fixed - dot(best.window.utility, point.z) + lam * jnp.sum(jnp.abs(point.gradient))
+        wanted = jnp.where(sampled, 0.0, tolerance * jnp.abs(best.value))
+        finish = mu / jnp.where(sampled, 20, 30)
+        point, error = _dual.maximize(window, best.nu, low, high, mu, finish, wanted / 4)
+        chosen = fixed + dot(utility, point.z)
+        relaxed = lam * jnp.sum(jnp.abs(point.gradient)) - chosen
         # z may miss the budget by a little; a row more or less is worth no more than the largest score.
         largest = pool.utility_scale + jnp.max(jnp.abs(point.nu)) * pool.row_scale
-        missed = jnp.abs(jnp.sum(point.z) - best.window.budget) * largest
-        upper = jnp.minimum(upper, relaxed + missed)
-        there = look(point.nu)
+        missed = jnp.abs(sums(point.z)[0] - left) * largest
+        upper = jnp.where(sampled, upper, jnp.minimum(upper, relaxed + missed))
+        there = _look(pool, jnp.nan_to_num(point.nu), budget, axis_name)
         gain = there.value - best.value
         better = gain > 0
         # A window that foretold the gain to a step that its box cut short may be left further behind.
-        foretold = -best.fixed - dot(best.window.utility, point.z) + dot(point.nu, point.gradient) - best.value
+        foretold = dot(point.nu, point.gradient) - chosen - best.value
         cut_short = jnp.max(jnp.abs(point.nu - best.nu)) > 0.99 * radius
         wider = jnp.where(cut_short & (gain > 0.75 * foretold), 2 * radius, radius)
-        radius = jnp.where(better, wider, 0.3 * radius)
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), there, best)
-        settled = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
-        return best, upper, radius, mu / 5, settled, count + 1
+        radius = jnp.where(sampled, 0.3 * lam, jnp.where(better, wider, 0.3 * radius))
+        best = jax.lax.cond(better | sampled, lambda: there, lambda: best)
+        close = (jnp.abs(gain) <= wanted) & (error <= 10 * wanted) | (upper - best.value <= wanted)
+        return best, upper, radius, mu / 5, few | (lam <= 0) | close & ~sampled, count + 1
 
-    few = collectives.psum(jnp.sum(pool.valid), axis_name) <= budget
-    state: State = (first, infinite, 0.3 * lam, 0.02 * spread, few | (lam <= 0), 0)
+    start = Look(jnp.zeros_like(pool.demand), -infinite, jnp.zeros(rows.shape, dtype), rows)
+    state: State = (start, infinite, lam, 0.1 * spread, jnp.array(False), -1)
     best, _, _, _, _, count = jax.lax.while_loop(going, iterate, state)
-    return best, jnp.where(few, -jnp.inf, best.value - slack(pool, best.nu, budget)), jnp.asarray(count)
+    return best, jnp.where(few, -infinite, best.value - slack(pool, best.nu, budget)), jnp.asarray(count)
 
 
-def _sampled_start(pool: Pool, budget: int, spread: jax.Array, axis_name: str | None) -> jax.Array:
-    """Multipliers of an evenly spaced sample of the pool, which costs no pass over P."""
-    num_classes, lam = pool.probs.shape[1], pool.lam
-    num_rows = collectives.num_rows(len(pool.utility), axis_name)
-    size = _window_rows(num_classes)
-    start = jnp.zeros(num_classes, pool.utility.dtype)
-    if num_rows <= size:
-        return start
-    rows = jnp.arange(size) * (num_rows // size)
-    utility, probs, usable = _pool.take(pool, rows, axis_name)
-    share = jnp.sum(usable) / collectives.psum(jnp.sum(pool.valid), axis_name)
-    window = Window(utility, probs, usable, pool.demand * share, budget * share)
-    point, _ = _dual.maximize(window, start, start - lam, start + lam, 0.1 * spread, 0.005 * spread, 0.0 * lam)
-    return jnp.nan_to_num(point.nu)
+def _sample(pool: Pool, budget: int, axis_name: str | None) -> tuple[jax.Array, int]:
+    """As many rows as a look lists, evenly spaced, with -1 for those above its window; and how many these are."""
+    num_rows, size = collectives.num_rows(len(pool.utility), axis_name), _window_rows(pool.probs.shape[1])
+    count = min(num_rows, budget + size // 2)
+    num_fixed = max(count - size, 0)
+    rows = np.full(count, -1, np.int32)
+    rows[num_fixed:] = np.arange(count - num_fixed) * num_rows // (count - num_fixed)
+    return jnp.asarray(rows), num_fixed
 
 
 def _look(pool: Pool, nu: jax.Array, budget: int, axis_name: str | None) -> Look:
-    size = _window_rows(len(nu))
-    count = min(collectives.num_rows(len(pool.utility), axis_name), budget + size // 2)
-    num_fixed = max(count - size, 0)
+    count = min(collectives.num_rows(len(pool.utility), axis_name), budget + _window_rows(len(nu)) // 2)
     scores = jnp.where(pool.valid, pool.utility + dot(pool.probs, nu), -jnp.inf)
     scores, rows = _pool.top(scores, count, axis_name)
     threshold = scores[min(budget, count) - 1]
-    value = dot(nu, pool.demand) - budget * threshold - _pool.two_stage_sum(scores[:budget] - threshold)
-    fixed_utility, covered = _pool.totals(pool, rows[:num_fixed], axis_name)
-    utility, probs, usable = _pool.take(pool, rows[num_fixed:], axis_name)
-    left = jnp.asarray(budget - num_fixed, value.dtype)
-    window = Window(utility, probs, usable, pool.demand - covered, left)
-    return Look(nu, value, scores, rows, window, fixed_utility)
+    value = dot(nu, pool.demand) - budget * threshold - sums(scores[:budget] - threshold)[0]
+    return Look(nu, value, scores, rows)
 
 
 def slack(pool: Pool, nu: jax.Array, budget: int) -> jax.Array:

@@ -1,9 +1,11 @@
-"""`experiments.bench lanes | training | vabal | highs | export | session | page`: against other ways of the same."""
+"""What `experiments.bench` measures by a name that goes alone: mostly against other ways of the same."""
 
 import argparse
 import os
 import pathlib
 import sys
+
+import numpy as np
 
 from experiments.bench import children
 from experiments.bench.roofline import steady
@@ -62,6 +64,13 @@ def export(args: argparse.Namespace) -> dict:
     return {"rows": module.measure(args)}
 
 
+def first(args: argparse.Namespace) -> dict:
+    """What a first answer costs: tracing, compiling and running each function, and whole commands from the shell."""
+    from experiments.bench.others import first as module
+
+    return {"rows": module.measure(args)}
+
+
 def session(args: argparse.Namespace) -> dict:
     """From an answer told to the next question, in a session of labelling, against one bare pass over the features."""
     from experiments.bench.others import session as module
@@ -87,8 +96,9 @@ def show(result: dict) -> None:
         f"\n{'':{width}}", *(f"{column.removesuffix('_s') + ' ms' * column.endswith('_s'):>18}" for column in columns)
     )
     for name, row in result["rows"].items():
-        cells = (row[column] * (1e3 if column.endswith("_s") else 1) for column in columns)
-        print(f"{name:{width}}", *(f"{cell:18.3f}" if abs(cell) >= 0.01 else f"{cell:18.2g}" for cell in cells))
+        cells = (row.get(column, np.nan) * (1e3 if column.endswith("_s") else 1) for column in columns)
+        shown = ("" if np.isnan(cell) else f"{cell:.3f}" if abs(cell) >= 0.01 else f"{cell:.2g}" for cell in cells)
+        print(f"{name:{width}}", *(f"{cell:>18}" for cell in shown))
     if "greedy" in result:
         show(result["greedy"])
 
@@ -99,6 +109,7 @@ OTHERS = {
     "vabal": vabal,
     "highs": highs,
     "export": export,
+    "first": first,
     "session": session,
     "page": page,
 }

@@ -22,7 +22,7 @@ def clouds(path, seed):
 @pytest.mark.slow
 def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
     files = [clouds(tmp_path / f"{name}.npz", seed) for seed, name in enumerate(("one", "two"))]
-    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=2"]
+    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=1"]
     assert main(args) == 0
     text = (tmp_path / "out" / PAGE).read_text()
     for heading in ("## Ranking", "## Wins", "### one", "### two", "[one](one/report.md) | 192 | 3 |"):
@@ -37,6 +37,7 @@ def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_is_no_pool_is_refused_before_anything_is_written(tmp_path, capsys):
     file = clouds(tmp_path / "one.npz", 0)
     for given, message in (

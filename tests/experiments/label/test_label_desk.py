@@ -14,6 +14,8 @@ from alfamous_jax.session import Session
 from experiments.label import curve, scores
 from experiments.label.scores import Fit, HeldOut, Point, Scores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def narrow():

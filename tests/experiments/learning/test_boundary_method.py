@@ -3,12 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from alfamous_jax import boundary, laplace, updates
 from experiments.conformance.trial import pool
 from experiments.learning.methods import boundary as method
 
 
+@pytest.mark.slow
 def test_with_updates_every_pick_sees_the_posterior_of_the_labels_before_it():
     view = jax.tree.map(jnp.asarray, pool(3))
     key, settings = jax.random.key(0), method.Settings(12, True, 20)

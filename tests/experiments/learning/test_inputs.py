@@ -81,6 +81,7 @@ def test_what_rows_are_taken_for(tmp_path, shape, changes, scaling):
     assert problem.load_dataset(config).scaling == scaling
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape, how", [((30,), "series"), ((30, 2), "auto")])
 def test_series_get_a_network_of_their_own(tmp_path, shape, how):
     np.savez(tmp_path / "x.npz", x=RNG.normal(size=(60, *shape)), y=np.arange(60) % 3)

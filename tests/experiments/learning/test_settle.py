@@ -28,6 +28,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("y", LABELS.values(), ids=LABELS)
 def test_the_settled_config_reads_the_same_rows(tmp_path, y):
     """Workers have the settled config alone."""
@@ -86,6 +87,7 @@ def test_bad_fields_are_named(tmp_path, changes, message):
         settle(config)
 
 
+@pytest.mark.slow
 def test_facts_count_what_is_there(tmp_path):
     """60 + 30 + 10 rows, a fifth of each tested; the first half of the classes cut to a tenth on demand."""
     y = np.repeat(["often", "seldom", "rare"], [60, 30, 10])

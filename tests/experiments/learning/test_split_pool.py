@@ -1,6 +1,7 @@
 """Runs whose pool is split over the devices of two processes: as on one device, and after one of them was killed."""
 
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -49,11 +50,9 @@ def start(folder, workdir, port, process):
     command = [sys.executable, "-m", "experiments.run", "--config=configs/features.py:sgd", "--resume"]
     command += [f"--config.{name}={value}" for name, value in fields.items()]
     command += [f"--workdir={workdir}", f"--distributed=localhost:{port},2,{process}"]
-    code = "import os, sys; os.environ['XLA_FLAGS'] = '--xla_force_host_platform_device_count=2'; "
-    code += "os.execv(sys.argv[1], sys.argv[1:])"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "XLA_FLAGS": flags}, **pipes)
 
 
 def free_port():

@@ -72,6 +72,7 @@ def test_minibatches_by_hand():
     assert eight[:3] == ["us-alfamous", "8", "0.500 ± 0.100"] and eight[-2:] == ["-0.150 ± 0.050", "-"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timed", [True, False], ids=["timed", "untimed"])
 def test_report_has_the_sections_and_the_figures(tmp_path, timed, drawn):
     if timed:

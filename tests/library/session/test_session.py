@@ -59,6 +59,7 @@ def course():
     return session, views
 
 
+@pytest.mark.slow
 def test_questions_are_new_rows_and_labels_are_learnt(course):
     session, views = course
     assert len({row for rows, _ in views for row in rows}) == 14
@@ -151,6 +152,7 @@ def test_a_fit_that_is_put_off_is_not_waited_for():
     assert np.abs(lags.predict_proba() - waits.predict_proba()).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, 4])
 def test_catching_up_gives_what_waiting_gives(start):
     lags, waits = lagging(start)
