@@ -68,7 +68,14 @@ def first(maps: Maps, num_classes: int) -> Head:
     return Head(jnp.ones((), jnp.int32), jnp.ones(()), none, jnp.ones((), bool))
 
 
-def fit(maps: Maps, key: jax.Array, features: np.ndarray, labels: np.ndarray, num_classes: int) -> Head:
+def fit(
+    maps: Maps,
+    key: jax.Array,
+    features: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    weights: np.ndarray | None = None,
+) -> Head:
     """The head that suits labelled rows best by `choose_head`, and its posterior.
 
     Args:
@@ -77,6 +84,7 @@ def fit(maps: Maps, key: jax.Array, features: np.ndarray, labels: np.ndarray, nu
       features: of the labelled rows [M, H].
       labels: [M], in 0..K-1.
       num_classes: K.
+      weights: what each row counts [M], above 0; None for 1 each.
 
     Returns:
       the head, with a warning where it did not converge. A buffer of 64, 256, 1024, ... rows holds the labels, and
@@ -89,7 +97,10 @@ def fit(maps: Maps, key: jax.Array, features: np.ndarray, labels: np.ndarray, nu
     rows[: len(labels)] = features
     padded = np.zeros(size, np.int32)
     padded[: len(labels)] = labels
-    head: Head = _fit(maps, key, rows, padded, np.arange(size) < len(labels), num_classes)
+    mask = np.arange(size) < len(labels)
+    if weights is not None:
+        mask = np.pad(weights.astype(np.float32), (0, size - len(labels)))
+    head: Head = _fit(maps, key, rows, padded, mask, num_classes)
     if not head.converged:
         warnings.warn(f"no fit to the {len(labels)} labels converged; the weights are approximate", stacklevel=3)
     return head

@@ -53,12 +53,12 @@ def fit(
 ) -> Posterior:
     """The exact posterior covariance in one pass over the labelled rows (AL-FaMoUS Eq. 6).
 
-    precision = ridge I + sum_i w_i phi_i phi_i', w_i the curvature at the given mean.
+    precision = ridge I + sum_i m_i w_i phi_i phi_i', w_i the curvature at the given mean.
 
     Args:
       mean: trained last-layer weights [K, D].
       phi: features of the labelled rows, padded [L, D].
-      mask: which rows of `phi` count [L].
+      mask: m, which rows of `phi` count [L]; or how much, numbers of at least 0.
       ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So does one for which float32
         has no inverse, as it may not where the ridge is below 1e-6 of the largest eigenvalue of the precision;
         `rounding.recompute` has the variances then.
@@ -134,8 +134,9 @@ def _weighed(
     mean, phi = convert.in_common(mean, phi)
     ridge = jnp.where(jnp.asarray(ridge, phi.dtype) > 0, ridge, jnp.nan).astype(phi.dtype)
     logits = jnp.dot(phi, mean.T, precision=HIGHEST)
-    weight = jnp.where(mask, curvature(logits), 0.0)
-    return mean, jnp.where(mask[:, None], phi, 0.0) * jnp.sqrt(weight)[:, None], ridge
+    counts = jnp.asarray(mask, phi.dtype)
+    weight = jnp.where(counts != 0, curvature(logits), 0.0) * counts
+    return mean, jnp.where(counts[:, None] != 0, phi, 0.0) * jnp.sqrt(weight)[:, None], ridge
 
 
 @convert.door

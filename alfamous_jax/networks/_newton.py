@@ -17,7 +17,7 @@ class Basis(NamedTuple):
 
     rows: jax.Array  # [M, R], R = min(M, D); rows out of the mask are 0
     directions: jax.Array  # [D, R], orthonormal columns
-    power: jax.Array  # [R], sum of squares of each column of `rows`
+    power: jax.Array  # [R], sum of squares of each column of `rows`, each square times what its row counts
     inner: jax.Array  # [M, M], products of the rows
 
 
@@ -26,7 +26,7 @@ class Problem(NamedTuple):
 
     rows: jax.Array  # [M, R], with a last 1 where there is an intercept
     targets: jax.Array  # [M, K], 0 out of the mask
-    mask: jax.Array  # [M]
+    mask: jax.Array  # [M], what each row counts
     penalty: jax.Array  # [R], the ridge, 0 for an intercept
     power: jax.Array  # [R]
     offset: jax.Array  # [K], NEVER for a class that is left out
@@ -47,14 +47,15 @@ def problem_of(
     base: Basis, labels: jax.Array, mask: jax.Array, ridge: jax.Array | float, num_classes: int, intercept: bool
 ) -> Problem:
     """The problem of some labelled rows; an intercept is one more coordinate that is not penalised."""
-    rows, power = jnp.where(mask[:, None], base.rows, 0.0), base.power
+    rows, power = jnp.where(mask[:, None] != 0, base.rows, 0.0), base.power
     dtype = rows.dtype
+    mask = mask.astype(dtype)
     targets = jax.nn.one_hot(labels, num_classes, dtype=dtype) * mask[:, None]
     penalty = jnp.full(rows.shape[1], ridge, dtype)
     offset = jnp.zeros(num_classes, dtype)
     if intercept:
-        rows = jnp.concatenate([rows, mask[:, None].astype(dtype)], axis=1)
-        power = jnp.append(power, jnp.sum(mask).astype(dtype))
+        rows = jnp.concatenate([rows, (mask[:, None] != 0).astype(dtype)], axis=1)
+        power = jnp.append(power, jnp.sum(mask))
         penalty = jnp.append(penalty, 0.0)
         offset = jnp.where(jnp.sum(targets, axis=0) > 0, 0.0, NEVER).astype(dtype)
     return Problem(rows, targets, mask, penalty, power, offset)
@@ -69,8 +70,8 @@ def minimise(problem: Problem, start: jax.Array, ridge: jax.Array | float, max_s
     """Newton's method with conjugate gradients and a backtracking line search."""
 
     def step(state: State) -> State:
-        probs = _probabilities(problem, state.weights)
-        spread = jnp.sum(probs * (1.0 - probs) * problem.mask[:, None], axis=0) / jnp.maximum(jnp.sum(problem.mask), 1)
+        probs, total = _probabilities(problem, state.weights), jnp.sum(problem.mask)
+        spread = jnp.sum(probs * (1.0 - probs) * problem.mask[:, None], axis=0) / jnp.where(total > 0, total, 1.0)
         diagonal = problem.penalty + spread[:, None] * problem.power + jnp.finfo(start.dtype).tiny
         direction = _solve(problem, probs, state.gradient, diagonal)
         slope = jnp.vdot(direction, state.gradient, precision=HIGHEST)

@@ -62,7 +62,7 @@ def choose(
       phi: the labelled rows under each of P maps, [M, D] each, where D may differ from map to map. Neighbours of one
         width share a program: give them one after the other.
       labels: a padded buffer [M].
-      mask: which rows of the buffer count [M].
+      mask: which rows of the buffer count [M]; or how much, numbers of at least 0. A row is left out as a whole.
       num_classes: K, static.
       ridges: [G], in falling order.
       criterion: "loo", minus `evidence.leave_one_out_loss`; "evidence", `evidence.log_evidence`; or "folds", minus the
@@ -142,7 +142,7 @@ def _climb(
 
     zero = jnp.zeros((), base.rows.dtype)
     unknown = HeadInfo(zero, zero, zero, jnp.asarray(0), jnp.zeros((), bool))
-    near = dot(logits.T, base.rows) / (base.power + ridges[start])
+    near = dot((logits * mask[:, None]).T, base.rows) / (base.power + ridges[start])
     begin = Walk(start, near, unknown, jnp.full(number, jnp.nan, base.rows.dtype))
     return jax.lax.while_loop(lambda walk: jnp.any(neighbours(walk)[1]), step, begin)
 
@@ -157,13 +157,13 @@ def _held_out_loss(
     start: jax.Array,
 ) -> jax.Array:
     """Mean cross-entropy of rows left out."""
-    folds = stratified_folds(key, jnp.where(mask, labels, num_classes), jnp.asarray(len(labels)), NUM_FOLDS)
+    folds = stratified_folds(key, jnp.where(mask != 0, labels, num_classes), jnp.asarray(len(labels)), NUM_FOLDS)
 
     def of_fold(number: jax.Array) -> jax.Array:
-        held = mask & (folds == number)
-        weights, _ = map_head.fit_in(base, labels, mask & ~held, num_classes, ridge, start, tolerance=1e-3)
+        held, kept = jnp.where(folds == number, mask, 0), jnp.where(folds == number, 0, mask)
+        weights, _ = map_head.fit_in(base, labels, kept, num_classes, ridge, start, tolerance=1e-3)
         log_probs = jax.nn.log_softmax(dot(base.rows, weights.T))
         losses = -jnp.take_along_axis(log_probs, labels[:, None], axis=1)[:, 0]
         return jnp.sum(losses * held)
 
-    return jnp.sum(jax.lax.map(of_fold, jnp.arange(NUM_FOLDS))) / jnp.maximum(jnp.sum(mask), 1)
+    return jnp.sum(jax.lax.map(of_fold, jnp.arange(NUM_FOLDS))) / jnp.where(jnp.any(mask != 0), jnp.sum(mask), 1)

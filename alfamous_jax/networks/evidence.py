@@ -20,12 +20,12 @@ def log_evidence(
 ) -> jax.Array:
     """Laplace's approximation of log p(labels | map, ridge) (MacKay, 1992).
 
-    sum_i log p_i[y_i] - ridge / 2 |W|^2 - 1/2 sum_k log det(I + Z' diag(p_k (1 - p_k)) Z / ridge) at the mode W.
+    sum_i m_i log p_i[y_i] - ridge / 2 |W|^2 - 1/2 sum_k log det(I + Z' diag(m p_k (1 - p_k)) Z / ridge) at the mode W.
 
     Args:
       base: of `map_head.basis`, rows Z [M, R].
       labels: [M].
-      mask: [M].
+      mask: m, which rows count [M], or how much.
       weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`. At any other weights the number
         means nothing.
       ridge: [].
@@ -46,12 +46,12 @@ def leave_one_out_loss(
     """Mean cross-entropy of each row under a fit without it, by one Newton step from the fit with it.
 
     The approximate leave-one-out of Rad and Maleki (2020), the Hessian taken class by class: the logit of row i and
-    class k moves by h (p_ik - y_ik) / (1 - p_ik (1 - p_ik) h), with h = z_i' H_k^-1 z_i.
+    class k moves by m h (p_ik - y_ik) / (1 - m p_ik (1 - p_ik) h), with h = z_i' H_k^-1 z_i and m what the row counts.
 
     Args:
       base: of `map_head.basis`, rows Z [M, R].
       labels: [M].
-      mask: [M].
+      mask: m, which rows count [M], or how much.
       weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`.
       ridge: [].
 
@@ -63,15 +63,16 @@ def leave_one_out_loss(
     probs, spread = jax.nn.softmax(logits), _spread(logits, mask)
     leverage = jax.lax.map(lambda weight: _leverage(rows, base.inner, weight, ridge), spread)
     targets = jax.nn.one_hot(labels, logits.shape[1], dtype=logits.dtype)
-    moved = logits + (probs - targets) * (leverage / (1.0 - jnp.minimum(spread * leverage, LARGEST))).T
+    pulled = (probs - targets) * mask[:, None]
+    moved = logits + pulled * (leverage / (1.0 - jnp.minimum(spread * leverage, LARGEST))).T
     losses = -jnp.take_along_axis(jax.nn.log_softmax(moved), labels[:, None], axis=1)[:, 0]
-    return jnp.sum(losses * mask) / jnp.maximum(jnp.sum(mask), 1)
+    return jnp.sum(losses * mask) / jnp.where(jnp.any(mask != 0), jnp.sum(mask), 1)
 
 
 def _at(base: Basis, labels: jax.Array, mask: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Rows out of the mask as 0, and all logits."""
     chex.assert_rank([base.rows, labels, mask, weights], [2, 1, 1, 2])
-    rows = jnp.where(mask[:, None], base.rows, 0.0)
+    rows = jnp.where(mask[:, None] != 0, base.rows, 0.0)
     return rows, dot(rows, weights.T)
 
 

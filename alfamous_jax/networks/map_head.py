@@ -10,6 +10,7 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import dot
@@ -39,7 +40,7 @@ def fit(
     max_steps: int = 50,
     tolerance: float = 1e-5,
 ) -> tuple[jax.Array, HeadInfo]:
-    """The weights that minimise sum_i -log softmax(W phi_i)[y_i] + ridge / 2 |W|^2, with a certificate.
+    """The weights that minimise sum_i m_i -log softmax(W phi_i)[y_i] + ridge / 2 |W|^2, with a certificate.
 
     The mode of the posterior whose covariance `laplace.fit` approximates with the same ridge. The gap follows from
     strong convexity: f(W) - min f <= |grad f(W)|^2 / (2 ridge).
@@ -47,7 +48,7 @@ def fit(
     Args:
       features: labelled rows in a padded buffer [M, D].
       labels: [M], in 0..K-1.
-      mask: which rows of the buffer count [M].
+      mask: m, which rows of the buffer count [M]; or how much, numbers of at least 0: a row of 2 is there twice.
       num_classes: K, static.
       ridge: prior precision [], > 0. scikit-learn's C is 1 / ridge.
       intercept: a bias that is not penalised, static. A class without labels is then never predicted, as its best bias
@@ -56,7 +57,7 @@ def fit(
       tolerance: where to stop, the gap over the objective.
 
     Raises:
-      ValueError: a ridge that is known outside of a trace is not above 0.
+      ValueError: outside of a trace, a ridge that is not above 0, or a row that counts less than nothing.
 
     Returns:
       mean [K, D], or [K, D + 1] with the biases last; and how the fit ended. `converged` is False where float32 or
@@ -74,6 +75,8 @@ def fit(
     chex.assert_equal_shape_prefix([features, labels, mask], 1)
     if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
         raise ValueError(f"ridge must be above 0, got {ridge}")
+    if not isinstance(mask, jax.core.Tracer) and mask.dtype != bool and not (counts := np.asarray(mask) >= 0).all():
+        raise ValueError(f"mask must be at least 0, got {mask[np.argmin(counts)]} at {np.argmin(counts)}")
     fitted: tuple[jax.Array, HeadInfo] = _fit(
         features, labels, mask, num_classes, ridge, intercept, max_steps, tolerance
     )
@@ -105,7 +108,7 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
 
     Args:
       features: [M, D].
-      mask: which rows count [M].
+      mask: which rows count [M], or how much.
 
     Returns:
       the rows in min(M, D) coordinates. Weights in them have the norm and the logits of weights in the span of the
@@ -113,15 +116,16 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
     """
     features = convert.as_float(features)
     num_rows, width = features.shape
-    rows = jnp.where(mask[:, None], features, 0.0)
+    rows = jnp.where(mask[:, None] != 0, features, 0.0)
     if num_rows < width:
         directions = jnp.linalg.qr(rows.T)[0]
         rows = dot(rows, directions)
     else:
         directions = jnp.eye(width, dtype=features.dtype)
-    _, turn = jnp.linalg.eigh(dot(rows.T, rows))
+    counts = mask[:, None].astype(rows.dtype)
+    _, turn = jnp.linalg.eigh(dot(rows.T, rows * counts))
     turned = dot(rows, turn)
-    return Basis(turned, dot(directions, turn), jnp.sum(turned**2, axis=0), dot(turned, turned.T))
+    return Basis(turned, dot(directions, turn), jnp.sum(turned**2 * counts, axis=0), dot(turned, turned.T))
 
 
 def fit_in(
@@ -140,7 +144,7 @@ def fit_in(
     Args:
       base: of `basis`.
       labels: [M].
-      mask: [M]; may leave out rows of the basis.
+      mask: [M], as in `fit`; may leave out rows of the basis.
       num_classes: K, static.
       ridge: [].
       start: [K, R], such as the weights at another ridge; 0 if not given.

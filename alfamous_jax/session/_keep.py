@@ -8,10 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _head, _strategies
+from alfamous_jax import _head, _saved, _strategies
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
-from alfamous_jax.session import _store
+from alfamous_jax.session import _rows
+from alfamous_jax.session._journal import VERSION, Journal
 from alfamous_jax.session._ledger import ANSWERS, KINDS, Answer, Ledger
 from alfamous_jax.session._model import Model, Setup
 from alfamous_jax.session._settings import Settings
@@ -111,12 +112,45 @@ def read(path: pathlib.Path) -> tuple[Settings, list[Answer], dict[str, np.ndarr
     Raises:
       FileNotFoundError, ValueError: there is no such file, or it is none of a session.
     """
-    about, arrays = _store.load(path)
+    about, arrays = _saved.read(path, "session", VERSION)
     try:
         settings = Settings(**about["settings"])
         return settings, [from_json(value) for value in about["answers"]], arrays, str(about["features"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a saved session ({error})") from error
+
+
+def rows_of(where: str, about: Settings, features: Any) -> np.ndarray:
+    """The pool that a saved session was over.
+
+    Args:
+      where: the session lies, for messages.
+      about: the session.
+      features: its rows, or the path of their file; "" if neither is known.
+
+    Raises:
+      FileNotFoundError, ValueError: they are not known, cannot be had, or are others.
+    """
+    if isinstance(features, str) and not features:
+        raise ValueError(f"{where}: does not hold the pool; give its rows as features")
+    rows = _rows.take_rows(features)
+    if [list(rows.shape), _rows.digest(rows)] != [about.shape, about.digest]:
+        raise ValueError(f"{where}: is a session over other rows of shape {about.shape}, got {list(rows.shape)}")
+    return rows
+
+
+def copied(path: pathlib.Path, about: Settings, answers: Sequence[Answer]) -> Journal:
+    """A new journal that begins with the answers of a saved session.
+
+    Raises:
+      ValueError: there is one already that has answers.
+    """
+    journal = Journal(path)
+    if journal.read(about._asdict()):
+        raise ValueError(f"journal {path}: has answers already; name a new file, or begin a session with it")
+    for answer in answers:
+        journal.add(answer.to_json())
+    return journal
 
 
 def model_of(where: str, setup: Setup, arrays: Mapping[str, np.ndarray], num_answers: int) -> Model:

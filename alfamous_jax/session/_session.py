@@ -10,8 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from alfamous_jax import _saved
 from alfamous_jax.estimate import Estimate
-from alfamous_jax.session import _checks, _keep, _model, _rows, _settings, _store, _views
+from alfamous_jax.session import _checks, _fits, _keep, _model, _rows, _settings, _views
+from alfamous_jax.session._fits import Kept
+from alfamous_jax.session._journal import VERSION, Journal
 from alfamous_jax.session._ledger import Answer, Ledger, can_fit, is_due
 from alfamous_jax.session._model import Model, Setup
 from alfamous_jax.session._settings import Settings
@@ -37,11 +40,8 @@ class Session:
     _fixed: int  # answers that were there from the start
     _ledger: Ledger
     _asked: dict[int, float]  # rows asked for, with their probability
-    _model: Model | None  # of all answers, or of the first of them
-    _last: Model | None  # before the last answers, for a quick undo
-    _base: Model | None  # as last fitted, where a longer undo begins
-    _put_off: int | None  # place of the first fit that the model lacks
-    _journal: _store.Journal | None
+    _kept: Kept  # models
+    _journal: Journal | None
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Session:
         about = _settings.check(rows, classes, labels, strategy, seed, lam, retrain_every, audit)
         self._begin(rows, about, _rows.path_of(features))
         if journal is not None:
-            self._journal = _store.Journal(pathlib.Path(journal))
+            self._journal = Journal(pathlib.Path(journal))
             said = self._journal.read(about._asdict())
             self._ledger = _keep.replay(str(journal), said, self._ledger, self._setup, self._fixed)
             self._fit_if_due()
@@ -186,9 +186,7 @@ class Session:
         if self._journal:
             self._journal.add({"undo": int(steps)})
         self._ledger = _keep.ledger_of(self._ledger.first, left, self._fixed)
-        self._put_off = self._put_off if self._put_off is not None and self._put_off < cut else None
-        self._model = None if self._model is None or self._model.at > cut else self._model
-        self._stand_on(cut)
+        self._kept = _fits.cut(self._kept, cut)
 
     def retrain(self) -> None:
         """Fits the head anew to all labels: map, ridge and exact weights, chosen by the labels alone.
@@ -217,15 +215,13 @@ class Session:
         past = copy.copy(self)
         past._ledger = _keep.ledger_of(self._ledger.first, self._ledger.answers[:num_answers], self._fixed)
         past._asked, past._journal, past.fits_later = {}, None, False
-        first = self._lacks()
-        past._stand_on(num_answers if first is None else min(num_answers, first))
-        past._put_off = None
+        past._kept = _fits.to_fit(self._kept, num_answers, self._waiting())
         return past
 
     @property
     def is_behind(self) -> bool:
         """Whether a fit was put off that is not caught up with yet."""
-        return self._lacks() is not None
+        return self._waiting() is not None
 
     def catch_up(self, past: "Session | None" = None) -> None:
         """Fits what was put off.
@@ -236,10 +232,8 @@ class Session:
             back since, nothing happens.
         """
         past = past or self.as_of(len(self._ledger.answers))
-        answers, lacks = past._ledger.answers, self._lacks()
-        if lacks is not None and lacks < len(answers) and self._ledger.answers[: len(answers)] == answers:
-            self._model, self._last, self._put_off = past._current(), None, None
-            self._base = past._base
+        if _fits.fits_on(self._waiting(), past._ledger.answers, self._ledger.answers):
+            self._kept = Kept(past._current(), base=past._kept.base)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -297,7 +291,7 @@ class Session:
         arrays = _keep.arrays_of(self._current())
         answers = [answer.to_json() for answer in self._ledger.answers]
         about = {"settings": self._about._asdict(), "features": self._path, "answers": answers}
-        _store.save(pathlib.Path(path), about, arrays)
+        _saved.write(path, VERSION, about, arrays)
 
     @classmethod
     def load(
@@ -314,21 +308,13 @@ class Session:
           FileNotFoundError, ValueError: no such file, a damaged one, or other rows than those of the session.
         """
         about, answers, arrays, place = _keep.read(pathlib.Path(path))
-        if features is None and not place:
-            raise ValueError(f"{path}: does not hold the pool; give its rows as features")
-        rows = _rows.take_rows(place if features is None else features)
-        if [list(rows.shape), _rows.digest(rows)] != [about.shape, about.digest]:
-            raise ValueError(f"{path}: is a session over other rows of shape {about.shape}, got {list(rows.shape)}")
+        rows = _keep.rows_of(str(path), about, place if features is None else features)
         session = cls.__new__(cls)
         session._begin(rows, about, place if features is None else _rows.path_of(features))
         session._ledger = _keep.ledger_of(about.classes, answers, session._fixed)
-        session._model = _keep.model_of(str(path), session._setup, arrays, len(answers))
+        session._kept = Kept(_keep.model_of(str(path), session._setup, arrays, len(answers)))
         if journal is not None:
-            session._journal = _store.Journal(pathlib.Path(journal))
-            if session._journal.read(about._asdict()):
-                raise ValueError(f"journal {journal}: has answers already; name a new file, or begin a session with it")
-            for answer in answers[session._fixed :]:
-                session._journal.add(answer.to_json())
+            session._journal = _keep.copied(pathlib.Path(journal), about, answers[session._fixed :])
         return session
 
     # Inside
@@ -343,36 +329,17 @@ class Session:
         self._fixed = len(first)
         self._ledger = _keep.ledger_of(about.classes, first, self._fixed)
         self._asked, self._journal = {}, None
-        self._model = self._last = self._base = self._put_off = None
+        self._kept = Kept()
 
-    def _stand_on(self, num_answers: int) -> None:
-        """Keeps of the models those of the first answers."""
-        kept = [one if one is not None and one.at <= num_answers else None for one in (self._model, self._last)]
-        self._base = self._base if self._base is not None and self._base.at <= num_answers else None
-        self._model, self._last = next((one for one in (*kept, self._base) if one is not None), None), None
-
-    def _can_wait(self) -> bool:
-        """Whether a fit that is due may be put off."""
-        model = self._model
-        return self.fits_later and model is not None and (model.predicted is not None or self._setup.strategy.updates)
-
-    def _lacks(self) -> int | None:
-        """The place of the first fit that is put off, also one that no question has met yet."""
-        answers = self._ledger.answers
-        if self._put_off is not None or self._model is None or not self._can_wait():
-            return self._put_off
-        return next((i for i in range(self._model.at, len(answers)) if answers[i].what == "retrain"), None)
+    def _waiting(self) -> int | None:
+        """The place of the first fit that waits."""
+        return _fits.waiting(self._kept, self._setup, self._ledger, self.fits_later)
 
     def _current(self) -> Model:
-        """The model of all answers so far, but for a fit that was put off."""
-        self._put_off = self._lacks()
-        model, base = _model.follow(self._setup, self._ledger, self._model, self._fixed, self._can_wait())
-        if base is not None and self._put_off is not None and base.at > self._put_off:
-            self._put_off = None
-        if self._model is not None and model.at > self._model.at:
-            self._last = self._model
-        self._model, self._base = model, base or self._base
-        return model
+        """The model of all answers so far, but for a fit that waits."""
+        self._kept = _fits.follow(self._kept, self._setup, self._ledger, self._fixed, self.fits_later)
+        assert self._kept.model is not None
+        return self._kept.model
 
     def _add(
         self,

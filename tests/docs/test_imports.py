@@ -35,10 +35,12 @@ LIBRARY = {
     "estimate": "core",
     "_head": "laplace networks",
     "_strategies": "core laplace cycle selection",
-    "session": "core datasets laplace updates cycle stopping estimate _answers _head _strategies",
+    "_saved": "core datasets",
+    "session": "core datasets laplace updates cycle stopping estimate _answers _head _saved _strategies",
     "__main__": "core datasets session",
     "_pool_strategy": "cycle _head _strategies",
-    "estimator": "laplace updates _head _pool_strategy",
+    "_classifier_file": "laplace networks _head _saved",
+    "estimator": "laplace updates _classifier_file _head _pool_strategy",
     "rounding": "core laplace updates cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]

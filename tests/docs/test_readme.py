@@ -1,12 +1,21 @@
 """The examples of README and pages run, block after block of a page, as a reader would run them."""
 
+import csv
+import pathlib
+
 import numpy as np
 import pytest
 from documents import DOCS, README, SIGNS, blocks, name_of
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from alfamous_jax import __main__ as alfamous_select
+from alfamous_jax import _head
+from tools import extract_features
 
 pytestmark = pytest.mark.slow
-EXECUTED = [README, *(DOCS / page for page in ("own-data.md", "own-strategy.md", "label.md"))]
+EXECUTED = [README, *(DOCS / page for page in ("own-data.md", "own-strategy.md", "label.md", "embeddings.md"))]
 EXECUTED += [DOCS / "guide" / f"{name}.md" for name in ("cycle", "batches", "devices", "vabal", "export")]
 
 
@@ -61,6 +70,64 @@ def test_label_by_hand(monkeypatch, tmp_path, capsys):
     held = reader.session._setup.held
     accuracy = np.mean((session.predict() == np.array(session.classes)[truth])[held])
     assert reader.found.accuracy.low - 0.05 < accuracy < reader.found.accuracy.high + 0.05
+
+
+def test_embeddings_of_texts_and_images(monkeypatch, tmp_path):
+    """The encoder itself would be downloaded: the block is compiled and not run."""
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(DOCS / "embeddings.md")
+    assert "SentenceTransformer" in compile(reader.left.pop(0), "texts", "exec").co_names
+    (tmp_path / "photos").mkdir()
+    for name, size in (("b.png", (30, 20)), ("a, 1.jpg", (240, 300)), ("notes.txt", (1, 1))):
+        Image.new("L", size, 200).save(tmp_path / "photos" / name, format="png")
+    reader.run()
+    images = extract_features.read("photos.npz")["x"]
+    assert images.shape == (2, 224, 224, 3) and np.all(images == 200)
+    with open("files.csv", newline="") as file:
+        assert [line["file"] for line in csv.DictReader(file)] == ["a, 1.jpg", "b.png"]
+
+
+def test_embeddings_of_series_until_the_rows_to_label(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    reader = Reader(DOCS / "embeddings.md")
+    reader.left = reader.left[2:]
+    reader.run()
+    rows, whole = np.load("features.npy"), np.arange(0, 999, 2)  # windows that hold a single event
+    truth = reader.kinds[60 * whole]
+    known, rest = whole < 600, whole >= 600
+    scores = [
+        LogisticRegression(max_iter=2000).fit(x[known], truth[known]).score(x[rest], truth[rest])
+        for x in (StandardScaler().fit_transform(rows)[whole], reader.windows[whole])
+    ]
+    assert scores[0] > 0.95 and scores[0] > scores[1] + 0.1
+    monkeypatch.setattr(_head, "NUM_FEATURES", 16)
+    labels = alfamous_select.read_labels(pathlib.Path("labels.csv"))
+    assert labels == {row: ("none", "bump", "square")[reader.kinds[60 * row + 60]] for row in range(40)}
+    command = "features.npy --classes none,bump,square --budget 100 --out next.csv"  # no labels, so no fit to compile
+    assert alfamous_select.main(command.split()) == 0
+    with open("next.csv", newline="") as file:
+        chosen = [int(line["row"]) for line in csv.DictReader(file)]
+    assert len(set(chosen)) == 100 and set(chosen) <= set(range(999)) and not reader.left
+
+
+def test_a_random_convolution_is_that_of_a_loop():
+    reader = Reader(DOCS / "embeddings.md")
+    reader.left = [reader.left[2].partition("np.save")[0]]
+    reader.run()
+    series, rng, wanted = reader.windows[:3], np.random.default_rng(0), []
+    scaled = [(one - np.mean(one)) / np.std(one) for one in series]
+    for _ in range(4):
+        weights = rng.normal(size=9)
+        step = 2 ** rng.integers(4)  # 8 taps of 8 steps are the most that 120 hold
+        bias = rng.uniform(-1, 1)
+        for one in scaled:
+            sums = [
+                sum((weights[k] - weights.mean()) * one[t + k * step] for k in range(9)) + bias
+                for t in range(120 - 8 * step)
+            ]
+            wanted.append((max(sums), np.mean(np.array(sums) > 0)))
+    found = reader.features(series, num_kernels=4)
+    np.testing.assert_allclose(found.reshape(3, 4, 2), np.reshape(wanted, (4, 3, 2)).transpose(1, 0, 2), rtol=1e-5)
 
 
 def test_batches():

@@ -5,7 +5,9 @@ import warnings
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import log_softmax, softmax
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -63,6 +65,11 @@ def test_partial_fit_can_be_first(fitted):
     assert one.predict(ROWS[:1]).tolist() == ["bee"]
 
 
+def test_a_row_is_predicted_the_same_whatever_stands_beside_it(fitted):
+    alone = np.concatenate([fitted.predict_proba(row[None]) for row in ROWS])
+    assert alone.tobytes() == fitted.predict_proba(ROWS).tobytes()
+
+
 def test_it_stands_in_a_pipeline():
     pipe = make_pipeline(StandardScaler(), LastLayerClassifier(random_state=3))
     assert pipe.fit(ROWS, TRUTH).score(ROWS, TRUTH) > 0.8
@@ -86,6 +93,64 @@ def test_labels_and_classes_have_to_fit(fitted):
         one.partial_fit(ROWS[:2], ["ant", "dog"])
     with pytest.raises(ValueError, match="classes must be those of the first call"):
         one.partial_fit(ROWS[:2], ["ant", "bee"], classes=["ant", "bee"])
+
+
+WEIGHTS = np.random.default_rng(1).uniform(0.1, 5, 40)
+
+
+@pytest.fixture(scope="module")
+def weighted():
+    return LastLayerClassifier().fit(ROWS, NAMES[TRUTH], sample_weight=WEIGHTS)
+
+
+def test_a_weighted_fit_is_that_of_scikit_learn(weighted):
+    """Where the gradient is 0, ridge W = sum_i m_i (y_i - p_i) phi_i says which ridge was chosen."""
+    phi = np.asarray(_head.phi_of(weighted.maps_, weighted.place_, ROWS), float)
+    mean, targets = np.asarray(weighted.posterior_.mean, float), np.eye(3)[TRUTH]
+
+    def objective(mean):
+        return -np.sum(WEIGHTS * log_softmax(phi @ mean.T, axis=1)[targets > 0]) + ridge / 2 * np.sum(mean**2)
+
+    pull = (WEIGHTS[:, None] * (targets - softmax(phi @ mean.T, axis=1))).T @ phi
+    ridge = min(_head.RIDGES, key=lambda one: abs(np.log(one * np.sum(mean**2) / np.sum(pull * mean))))
+    np.testing.assert_allclose(ridge * np.sum(mean**2), np.sum(pull * mean), rtol=0.05)
+    known = LogisticRegression(C=1 / ridge, fit_intercept=False, tol=1e-9, max_iter=5000)
+    assert objective(mean) <= objective(known.fit(phi, TRUTH, sample_weight=WEIGHTS).coef_) * (1 + 1e-4)
+    dense = laplace.fit(weighted.posterior_.mean, jnp.asarray(phi, jnp.float32), WEIGHTS, ridge)
+    np.testing.assert_allclose(weighted.posterior_.cov, dense.cov, rtol=1e-3, atol=1e-4)
+
+
+def test_a_row_without_weight_is_not_there(weighted):
+    order = np.random.default_rng(0).permutation(43)
+    rows, labels = np.concatenate([ROWS, 50 + ROWS[:3]]), NAMES[[*TRUTH, 0, 1, 2]]
+    sized = np.array([*WEIGHTS, 0, 0, 0])
+    plain = LastLayerClassifier().fit(rows, labels, sample_weight=sized.tolist())
+    np.testing.assert_array_equal(plain.predict_proba(ROWS), weighted.predict_proba(ROWS))
+    mixed = LastLayerClassifier().fit(rows[order], labels[order], sample_weight=sized[order])
+    assert mixed.place_ == plain.place_
+    np.testing.assert_allclose(mixed.predict_proba(ROWS), plain.predict_proba(ROWS), atol=5e-3)
+
+
+def test_weights_of_one_change_nothing(fitted):
+    ones = LastLayerClassifier().fit(ROWS, NAMES[TRUTH], sample_weight=np.ones(40, int))
+    np.testing.assert_allclose(ones.predict_proba(ROWS), fitted.predict_proba(ROWS), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        (np.ones(39), r"one number for each of the 40 rows, got shape \(39,\)"),
+        (np.where(np.arange(40) == 7, -1.0, 1.0), r"from 0 to 3e.34, got sample_weight\[7\] = -1"),
+        (np.where(np.arange(40) == 8, np.nan, 1.0), r"sample_weight\[8\] = nan"),
+        (np.zeros(40), "above 0 for some row"),
+        (TRUTH == 1, "leaves one class"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weights, said):
+    with pytest.raises(ValueError, match=said):
+        LastLayerClassifier().fit(ROWS, TRUTH, sample_weight=weights)
+    with pytest.raises(ValueError, match="partial_fit takes no sample_weight"):
+        LastLayerClassifier().partial_fit(ROWS, TRUTH, classes=[0, 1, 2], sample_weight=weights)
 
 
 CHECKS = (

@@ -1,4 +1,4 @@
-"""What a session keeps on disk: a journal with a line for every answer, and the whole of it in one `.npz`."""
+"""A journal: what a session keeps on disk while it goes on, a line for every answer."""
 
 import json
 import os
@@ -6,36 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from alfamous_jax.core.files import replacing
-from alfamous_jax.datasets import npz
-
 VERSION = 1
-
-
-def save(path: pathlib.Path, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays and what is said about them."""
-    text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
-    with replacing(path) as file:
-        np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
-
-
-def load(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `save` wrote.
-
-    Raises:
-      FileNotFoundError, ValueError: there is no such file, or it is none of a session.
-    """
-    arrays = npz.read(path)
-    try:
-        about = json.loads(arrays.pop("about").tobytes())
-        version = about.pop("version")
-    except (KeyError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: not a saved session, it holds {', '.join(arrays) or 'nothing'}") from error
-    if version != VERSION:
-        raise ValueError(f"{path}: a session of version {version}, expected {VERSION}")
-    return about, arrays
 
 
 class Journal:
