@@ -41,7 +41,7 @@ from alfamous_jax.selection import (
 )
 
 if TYPE_CHECKING:
-    from alfamous_jax import datasets, estimator, session
+    from alfamous_jax import datasets, estimator, last_layer, session
     from alfamous_jax.autoencoders import stage_vae, vaal, vabal, vae
     from alfamous_jax.networks import (
         augment,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LATER = {
-    **dict.fromkeys(("datasets", "estimator", "session"), __name__),
+    **dict.fromkeys(("datasets", "estimator", "last_layer", "session"), __name__),
     **dict.fromkeys(("stage_vae", "vaal", "vabal", "vae"), f"{__name__}.autoencoders"),
     **dict.fromkeys(
         ("augment", "choose_head", "evidence", "feature_maps", "layers", "linear", "map_head", "mapped", "mlp")
@@ -96,6 +96,7 @@ __all__ = [
     "feature_maps",
     "imbalance",
     "laplace",
+    "last_layer",
     "layers",
     "linear",
     "map_head",

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _head, _saved
-from alfamous_jax._head import Maps
+from alfamous_jax import _saved, last_layer
 from alfamous_jax.laplace import Posterior
+from alfamous_jax.last_layer import Maps
 from alfamous_jax.networks import feature_maps
 from alfamous_jax.networks.feature_maps import Moments
 from alfamous_jax.networks.random_features import RandomFeatures
@@ -43,7 +43,7 @@ def write(path: str | os.PathLike[str], parts: Parts) -> None:
         if classes.dtype != object or not all(isinstance(label, OBJECTS) for label in as_text):
             raise ValueError(f"classes_ must be text or numbers to be saved, got {classes.dtype}: {as_text[:3]!r}")
         classes = np.zeros(0)
-    known = {"map": str(_head.MAPS[int(parts.place)]), "random_state": parts.random_state, "names": parts.names}
+    known = {"map": str(last_layer.MAPS[int(parts.place)]), "random_state": parts.random_state, "names": parts.names}
     values = parts.posterior, parts.maps.known, parts.maps.draws
     arrays = {f"{name}.{field}": np.asarray(x) for name, v in zip(PLACES, values, strict=True) for field, x in _of(v)}
     _saved.write(path, VERSION, {"kind": KIND, "classes": as_text, **known}, {"classes": classes, **arrays})
@@ -61,7 +61,7 @@ def read(path: str | os.PathLike[str]) -> Parts:
     wanted = [f"{name}.{field}" for name, kind in PLACES.items() for field in kind._fields]
     if missing := {"map", "random_state", "names", "classes"} - about.keys() | {"classes", *wanted} - arrays.keys():
         raise ValueError(f"{path}: not a saved classifier, it lacks {', '.join(sorted(missing))}")
-    names = [str(one) for one in _head.MAPS]
+    names = [str(one) for one in last_layer.MAPS]
     if about["map"] not in names:
         raise ValueError(f"{path}: its map is {about['map']!r}, expected one of {', '.join(names)}")
     as_text, labels = about["classes"], arrays["classes"]
@@ -83,7 +83,7 @@ def _of(value: Any) -> list[tuple[str, Any]]:
 def _check(where: str, arrays: dict[str, np.ndarray], num_classes: int) -> None:
     """Refuses arrays that do not belong together."""
     num_features, width = (*arrays["draws.kernel"].shape, 0, 0)[:2]
-    wide = feature_maps.width(_head.MAPS, width, num_features)
+    wide = feature_maps.width(last_layer.MAPS, width, num_features)
     shapes = {
         "posterior.mean": (num_classes, wide), "posterior.cov": (wide, wide),
         "moments.mean": (width,), "moments.deviation": (width,), "moments.norm": (), "moments.distances": (3,),

@@ -8,7 +8,7 @@ import numpy as np
 from skactiveml.base import SingleAnnotatorPoolQueryStrategy
 from skactiveml.utils import MISSING_LABEL, is_labeled
 
-from alfamous_jax import _head, _strategies, cycle
+from alfamous_jax import _strategies, cycle, last_layer
 from alfamous_jax._strategies import Labelled
 
 
@@ -104,15 +104,15 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]
         seed: int,
         num: int,
     ) -> np.ndarray:
-        maps, labelled, size = _head.measure(features, seed), labels >= 0, max(num_classes, 2)
+        maps, labelled, size = last_layer.measure(features, seed), labels >= 0, max(num_classes, 2)
         if cold := _strategies.is_cold(chosen, len(np.unique(labels[labelled]))):
             chosen = _strategies.parse("kcenter")
         key = jax.random.key(seed)
         can_fit = not cold and len(np.unique(labels[labelled])) > 1
-        head = _head.first(maps, size)
+        head = last_layer.first(maps, size)
         if can_fit:
-            head = _head.fit(maps, key, features[labelled], labels[labelled], size)
-        phi = _head.phi_of(maps, head.place, features)
+            head = last_layer.fit(maps, key, features[labelled], labels[labelled], size)
+        phi = last_layer.phi_of(maps, head.place, features)
         counts = jnp.asarray(np.bincount(labels[labelled], minlength=size), jnp.int32)
         state = cycle.init(head.posterior, phi, jnp.asarray(available), counts)
         known = Labelled(phi, jnp.asarray(labels), jnp.asarray(labelled))

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from alfamous_jax import _classifier_file, _head, laplace, updates
+from alfamous_jax import _classifier_file, laplace, last_layer, updates
 from alfamous_jax._classifier_file import Parts
-from alfamous_jax._head import Maps
 from alfamous_jax.laplace import Posterior
+from alfamous_jax.last_layer import Maps
 
 ROWS = 64  # taken in together by `partial_fit`; up to as many are predicted by one program, whatever their number
 LARGEST = float(np.finfo(np.float32).max) / 1e4  # squares of rows are summed in float32
@@ -103,7 +103,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if first:
             self._start(rows, labels)
             return self
-        phi = _head.phi_of(self.maps_, self.place_, rows)
+        phi = last_layer.phi_of(self.maps_, self.place_, rows)
         for start in range(0, len(labels), ROWS):
             part, answers = phi[start : start + ROWS], labels[start : start + ROWS]
             short = ROWS - len(answers)  # rows of zeros gain nothing
@@ -116,7 +116,7 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         padded = np.pad(rows, ((0, max(ROWS - len(rows), 0)), (0, 0)))
-        phi = _head.phi_of(self.maps_, self.place_, padded)
+        phi = last_layer.phi_of(self.maps_, self.place_, padded)
         probs: np.ndarray = np.asarray(laplace.mean_field(*laplace.predict(self.posterior_, phi)), np.float64)[
             : len(rows)
         ]
@@ -167,16 +167,16 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _start(self, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> None:
         seed, num_classes = int(self.random_state), len(self.classes_)
-        self.maps_ = _head.measure(rows, seed)
+        self.maps_ = last_layer.measure(rows, seed)
         if len(np.unique(labels)) > 1:
-            head = _head.fit(self.maps_, jax.random.key(seed), rows, labels, num_classes, weights)
+            head = last_layer.fit(self.maps_, jax.random.key(seed), rows, labels, num_classes, weights)
             if weights is not None and not np.isfinite(head.posterior.cov).all():
                 raise ValueError(
                     f"sample_weight must be smaller for float32 to have a posterior, got {weights.max():.3g}"
                 )
             self.place_, self.posterior_ = head.place, head.posterior
             return
-        head = _head.first(self.maps_, num_classes)
+        head = last_layer.first(self.maps_, num_classes)
         self.place_, self.posterior_ = head.place, head.posterior
         if num_classes > 1:
             self.partial_fit(rows, self.classes_[labels])

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _head, _saved, _strategies
+from alfamous_jax import _saved, _strategies, last_layer
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.session import _rows
@@ -25,7 +25,7 @@ def setup_of(rows: np.ndarray, about: Settings) -> Setup:
     held = np.zeros(len(rows), bool)
     free = np.setdiff1d(np.arange(len(rows)), np.array([row for row, _ in about.labels], np.int64))
     held[np.random.default_rng(about.seed).choice(free, round(about.audit * len(free)), replace=False)] = True
-    maps = _head.measure(rows, about.seed)
+    maps = last_layer.measure(rows, about.seed)
     return Setup(rows, maps, held, _strategies.parse(about.strategy), about.lam, about.seed)
 
 
@@ -163,6 +163,6 @@ def model_of(where: str, setup: Setup, arrays: Mapping[str, np.ndarray], num_ans
         raise ValueError(f"{where}: not a saved session, it lacks {', '.join(missing)}")
     found = {name: jnp.asarray(arrays[name]) for name in ARRAYS}
     state = PoolState(Posterior(found["mean"], found["cov"]), *(found[name] for name in PoolState._fields[1:]))
-    phi = _head.phi_of(setup.maps, found["place"], setup.rows)
+    phi = last_layer.phi_of(setup.maps, found["place"], setup.rows)
     predicted, before = (found[name] if len(found[name]) else None for name in ("predicted", "before"))
     return Model(num_answers, found["place"], found["ridge"], phi, state, predicted, before, (found["change"],))

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _answers, _head, _strategies, cycle, stopping, updates
-from alfamous_jax._head import Maps
+from alfamous_jax import _answers, _strategies, cycle, last_layer, stopping, updates
 from alfamous_jax._strategies import Labelled, Strategy
 from alfamous_jax.cycle import PoolState
+from alfamous_jax.last_layer import Maps
 from alfamous_jax.session._ledger import FITS, Ledger, can_fit
 
 BLOCK = 16  # rows of several told together that are taken in at a time
@@ -84,11 +84,11 @@ def _fitted(setup: Setup, ledger: Ledger, last: Model | None) -> Model:
     if fits:
         available[rows] = False
         key = jax.random.key(setup.seed)
-        head = _head.fit(setup.maps, key, np.asarray(setup.rows[rows], np.float32), labels, num_classes)
+        head = last_layer.fit(setup.maps, key, np.asarray(setup.rows[rows], np.float32), labels, num_classes)
     else:
-        head = _head.first(setup.maps, num_classes)
+        head = last_layer.first(setup.maps, num_classes)
     same = last is not None and int(last.place) == int(head.place)
-    phi = last.phi if last is not None and same else _head.phi_of(setup.maps, head.place, setup.rows)
+    phi = last.phi if last is not None and same else last_layer.phi_of(setup.maps, head.place, setup.rows)
     counts = jnp.asarray(np.bincount(labels if fits else [], minlength=num_classes), jnp.int32)
     state = cycle.init(head.posterior, phi, jnp.asarray(available), counts)
     before = last.predicted if last is not None else None

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _head, estimate, laplace, stopping
+from alfamous_jax import estimate, laplace, last_layer, stopping
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.estimate import Estimate
 from alfamous_jax.session import _rows
@@ -26,7 +26,7 @@ class Progress(NamedTuple):
 
 def map_name(model: Model) -> str:
     """Of the head as fitted, as in `feature_maps.parse`."""
-    return "" if model.predicted is None else str(_head.MAPS[int(model.place)])
+    return "" if model.predicted is None else str(last_layer.MAPS[int(model.place)])
 
 
 def predict_proba(setup: Setup, model: Model, rows: Any, features: Any) -> np.ndarray:
@@ -35,7 +35,7 @@ def predict_proba(setup: Setup, model: Model, rows: Any, features: Any) -> np.nd
         raise ValueError("give rows of the pool or features of other rows, not both")
     if features is not None:
         new = _rows.take_rows(features, width=setup.rows.shape[1])
-        return np.asarray(_of_phi(model.state.posterior, _head.phi_of(setup.maps, model.place, new)))
+        return np.asarray(_of_phi(model.state.posterior, last_layer.phi_of(setup.maps, model.place, new)))
     if rows is None:
         return np.asarray(probabilities(model.state))
     numbers = np.array(_rows.check_rows(rows, len(setup.rows)), np.int64)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from alfamous_jax import __main__ as alfamous_select
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from tools import extract_features
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def test_embeddings_of_series_until_the_rows_to_label(monkeypatch, tmp_path):
         for x in (StandardScaler().fit_transform(rows)[whole], reader.windows[whole])
     ]
     assert scores[0] > 0.95 and scores[0] > scores[1] + 0.1
-    monkeypatch.setattr(_head, "NUM_FEATURES", 16)
+    monkeypatch.setattr(last_layer, "NUM_FEATURES", 16)
     labels = alfamous_select.read_labels(pathlib.Path("labels.csv"))
     assert labels == {row: ("none", "bump", "square")[reader.kinds[60 * row + 60]] for row in range(40)}
     command = "features.npy --classes none,bump,square --budget 100 --out next.csv"  # no labels, so no fit to compile
@@ -180,11 +180,12 @@ def test_own_data(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     reader = Reader(DOCS / "own-data.md").run(4)
     assert reader.labelled.sum() == 20
-    ridges, reader.names["ridges"] = reader.ridges, reader.jnp.array([0.1])
-    phi, posterior = reader.fit_head(reader.truth, np.arange(1000) < 200)
+    with monkeypatch.context() as patch:
+        patch.setattr(last_layer, "RIDGES", (0.1,))
+        phi, posterior = reader.fit_head(reader.truth, np.arange(1000) < 200)
+    last_layer._fit.clear_cache()
     other = LogisticRegression(C=10.0, fit_intercept=False, tol=1e-8).fit(np.asarray(phi)[:200], reader.truth[:200])
     assert np.mean(np.argmax(phi @ posterior.mean.T, axis=1) == other.predict(phi)) > 0.99
-    reader.names["ridges"] = ridges
     reader.run()
     assert reader.labelled.sum() == 80 and np.all(reader.answers[reader.labelled] == reader.truth[reader.labelled])
     predicted = np.argmax(np.asarray(reader.phi @ reader.posterior.mean.T), axis=1)

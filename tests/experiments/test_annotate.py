@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from experiments import annotate
 
 NEIGHBOURS = np.array([1, 0, 1, 2])
@@ -59,7 +59,7 @@ def data(tmp_path):
 
 @pytest.mark.slow
 def test_it_goes_on_with_the_runs_that_are_missing(data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_head, "NUM_FEATURES", 16)
+    monkeypatch.setattr(last_layer, "NUM_FEATURES", 16)
     common = [*data, "--strategies=random,margin-alfamous", "--ratio=1", "--noise=0,0.4"]
     annotate.main([*common, "--seeds=1"])
     path = tmp_path / "runs" / "runs.jsonl"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from alfamous_jax import _classifier_file, _head
+from alfamous_jax import _classifier_file, last_layer
 from alfamous_jax._classifier_file import Parts
 from alfamous_jax.estimator import LastLayerClassifier
 
@@ -22,7 +22,7 @@ NAMES = np.array(["ant", "bee", "cow"])
 def narrow():
     """Few random features and a short buffer: a fit in milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
         yield
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alfamous_jax import _head, laplace, updates
+from alfamous_jax import laplace, last_layer, updates
 from alfamous_jax.estimator import LastLayerClassifier
 from alfamous_jax.networks import map_head
 
@@ -25,7 +25,7 @@ NAMES = np.array(["ant", "bee", "cow"])
 def narrow():
     """Few random features and a short buffer: a fit in milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
         yield
 
 
@@ -36,8 +36,8 @@ def fitted():
 
 @pytest.mark.slow
 def test_the_fit_is_exact_under_the_map_and_ridge_that_it_chose(fitted):
-    phi = _head.phi_of(fitted.maps_, fitted.place_, ROWS)
-    ridges = {float(ridge): map_head.fit(phi, TRUTH, np.ones(40, bool), 3, ridge)[0] for ridge in _head.RIDGES}
+    phi = last_layer.phi_of(fitted.maps_, fitted.place_, ROWS)
+    ridges = {float(ridge): map_head.fit(phi, TRUTH, np.ones(40, bool), 3, ridge)[0] for ridge in last_layer.RIDGES}
     gaps = {ridge: float(jnp.max(jnp.abs(mean - fitted.posterior_.mean))) for ridge, mean in ridges.items()}
     ridge, gap = min(gaps.items(), key=lambda pair: pair[1])
     assert gap < 0.05 * float(jnp.max(jnp.abs(fitted.posterior_.mean)))
@@ -52,7 +52,7 @@ def test_the_fit_is_exact_under_the_map_and_ridge_that_it_chose(fitted):
 
 def test_partial_fit_is_an_update_for_each_row(fitted):
     more = clone(fitted).fit(ROWS, NAMES[TRUTH]).partial_fit(ROWS[:2] + 0.1, NAMES[[2, 0]])
-    phi = _head.phi_of(fitted.maps_, fitted.place_, ROWS[:2] + 0.1)
+    phi = last_layer.phi_of(fitted.maps_, fitted.place_, ROWS[:2] + 0.1)
     wanted, _ = updates.update_many(fitted.posterior_, phi, jnp.array([2, 0]))
     np.testing.assert_allclose(more.posterior_.mean, wanted.mean, atol=1e-5)
     np.testing.assert_allclose(more.posterior_.cov, wanted.cov, atol=1e-5)
@@ -105,14 +105,14 @@ def weighted():
 
 def test_a_weighted_fit_is_that_of_scikit_learn(weighted):
     """Where the gradient is 0, ridge W = sum_i m_i (y_i - p_i) phi_i says which ridge was chosen."""
-    phi = np.asarray(_head.phi_of(weighted.maps_, weighted.place_, ROWS), float)
+    phi = np.asarray(last_layer.phi_of(weighted.maps_, weighted.place_, ROWS), float)
     mean, targets = np.asarray(weighted.posterior_.mean, float), np.eye(3)[TRUTH]
 
     def objective(mean):
         return -np.sum(WEIGHTS * log_softmax(phi @ mean.T, axis=1)[targets > 0]) + ridge / 2 * np.sum(mean**2)
 
     pull = (WEIGHTS[:, None] * (targets - softmax(phi @ mean.T, axis=1))).T @ phi
-    ridge = min(_head.RIDGES, key=lambda one: abs(np.log(one * np.sum(mean**2) / np.sum(pull * mean))))
+    ridge = min(last_layer.RIDGES, key=lambda one: abs(np.log(one * np.sum(mean**2) / np.sum(pull * mean))))
     np.testing.assert_allclose(ridge * np.sum(mean**2), np.sum(pull * mean), rtol=0.05)
     known = LogisticRegression(C=1 / ridge, fit_intercept=False, tol=1e-9, max_iter=5000)
     assert objective(mean) <= objective(known.fit(phi, TRUTH, sample_weight=WEIGHTS).coef_) * (1 + 1e-4)

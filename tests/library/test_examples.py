@@ -5,6 +5,7 @@ import inspect
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from alfamous_jax import (
@@ -17,6 +18,7 @@ from alfamous_jax import (
     diversity,
     falcun,
     laplace,
+    last_layer,
     metrics,
     subpool,
     typicality,
@@ -24,7 +26,7 @@ from alfamous_jax import (
 )
 
 FRONT = (acquisition, balance, balance_lp, clusters, coverage, cycle, diversity, falcun)
-FRONT += (laplace, metrics, subpool, typicality, updates)
+FRONT += (laplace, last_layer, metrics, subpool, typicality, updates)
 
 
 def functions(module):
@@ -46,7 +48,9 @@ def test_functions_are_found():
 def test_every_public_function_has_an_example_that_runs(module):
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
     for name, function in functions(module):
-        test = parser.get_doctest(inspect.getdoc(function), {"jax": jax, "jnp": jnp}, name, module.__file__, 0)
+        test = parser.get_doctest(
+            inspect.getdoc(function), {"jax": jax, "jnp": jnp, "np": np}, name, module.__file__, 0
+        )
         assert test.examples, name
         said = []
         assert runner.run(test, out=said.append).failed == 0, "".join(said)

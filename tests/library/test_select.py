@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alfamous_jax import __main__ as command
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 
 TRUTH = np.random.default_rng(0).choice(3, 50, p=(0.7, 0.2, 0.1))
@@ -23,8 +23,8 @@ KNOWN = {row: NAMES[TRUTH[row]] for row in range(20)}
 def narrow():
     """Few random features and a short buffer: a fit in milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
-        patch.setattr(_head, "SMALLEST", 32)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "SMALLEST", 32)
         yield
 
 

@@ -8,7 +8,7 @@ import pytest
 import waitress
 from labelling import HOSTILE, TOKEN, desk, in_file, name
 
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from experiments.bench.others.page import find_browser
 from experiments.label import page
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module", autouse=True)
 def narrow():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
-        patch.setattr(_head, "SMALLEST", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "SMALLEST", 16)
         yield
 
 

@@ -9,7 +9,7 @@ import pytest
 from labelling import NAMES, POOL, again, begun, desk, in_file, name
 from sklearn.metrics import accuracy_score, f1_score
 
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 from experiments.label import curve, scores
 from experiments.label.scores import Fit, HeldOut, Point, Scores
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module", autouse=True)
 def narrow():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
-        patch.setattr(_head, "SMALLEST", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "SMALLEST", 16)
         yield
 
 

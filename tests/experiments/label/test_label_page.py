@@ -6,7 +6,7 @@ import re
 import pytest
 from labelling import HOSTILE, NAMES, ROWS, TOKEN, client, desk, in_file, name
 
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 
 BASE = f"/{TOKEN}/"
 
@@ -14,8 +14,8 @@ BASE = f"/{TOKEN}/"
 @pytest.fixture(scope="module", autouse=True)
 def narrow():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
-        patch.setattr(_head, "SMALLEST", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "SMALLEST", 16)
         yield
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alfamous_jax import _head, _strategies, cycle
+from alfamous_jax import _strategies, cycle, last_layer
 from alfamous_jax.session import Session, _model, _views
 
 ROWS, WIDTH, NAMES = 60, 4, ("ant", "bee", "cow")
@@ -23,8 +23,8 @@ SETTINGS = {"classes": NAMES, "retrain_every": 5, "seed": 7}
 def narrow():
     """Few random features and a short buffer: a fit in milliseconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
-        patch.setattr(_head, "SMALLEST", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "SMALLEST", 16)
         yield
 
 
@@ -85,9 +85,9 @@ def test_the_model_is_that_of_the_pure_functions():
     fits = [i for i, entry in enumerate(session.history) if entry.what == "retrain"]
     told = [entry.rows[0] for entry in session.history[: fits[-1]] if entry.what == "label"]
     since = [entry.rows[0] for entry in session.history[fits[-1] :] if entry.what == "label"]
-    maps = _head.measure(POOL, 7)
-    head = _head.fit(maps, jax.random.key(7), POOL[told], TRUTH[told].astype(np.int32), 3)
-    phi = _head.phi_of(maps, head.place, POOL)
+    maps = last_layer.measure(POOL, 7)
+    head = last_layer.fit(maps, jax.random.key(7), POOL[told], TRUTH[told].astype(np.int32), 3)
+    phi = last_layer.phi_of(maps, head.place, POOL)
     counts = jnp.bincount(jnp.asarray(TRUTH[told]), length=3)
     state = cycle.init(head.posterior, phi, jnp.ones(ROWS, bool).at[jnp.array(told)].set(False), counts)
     for row in since:
@@ -258,7 +258,7 @@ def test_pools_of_every_kind_are_the_same_pool(tmp_path):
 
 def test_one_compilation_serves_all_answers(course):
     session = answer(begin(), 8)
-    programs = _model._take_in, _strategies.pick, _head._fit, _head._apply, cycle.init
+    programs = _model._take_in, _strategies.pick, last_layer._fit, last_layer._apply, cycle.init
     before = [program._cache_size() for program in programs]
     answer(session, 7)
     assert [program._cache_size() for program in programs] == before
@@ -334,8 +334,9 @@ TRACED = ("random", "us", "margin-cb", "entropy-fbu", "bald", *_strategies.OTHER
 @pytest.mark.parametrize("strategy", TRACED)
 def test_every_strategy_answers_with_rows(strategy):
     """Traced for shapes; what the selectors choose is tested where they lie."""
-    state = jax.eval_shape(lambda: cycle.init(_head.first(_head.measure(POOL, 0), 3).posterior, jnp.ones((ROWS, 16)),
-                                              jnp.ones(ROWS, bool), jnp.zeros(3, int)))  # fmt: skip
+    posterior = last_layer.first(last_layer.measure(POOL, 0), 3).posterior
+    arrays = jnp.ones((ROWS, 16)), jnp.ones(ROWS, bool), jnp.zeros(3, int)
+    state = jax.eval_shape(lambda: cycle.init(posterior, *arrays))
     known = _strategies.Labelled(jnp.ones((ROWS, 16)), jnp.zeros(ROWS, jnp.int32), jnp.zeros(ROWS, bool))
     parsed = _strategies.parse(strategy)
     for num in (1, 4):

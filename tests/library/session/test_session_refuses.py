@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alfamous_jax import _head
+from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 
 NAMES = ("a", "b", "c")
@@ -15,7 +15,7 @@ SETTINGS = {"classes": NAMES, "retrain_every": 4}
 def narrow():
     """Few random features."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_head, "NUM_FEATURES", 16)
+        patch.setattr(last_layer, "NUM_FEATURES", 16)
         yield
 
 

@@ -1,4 +1,8 @@
-"""A last layer for given rows, from nothing but the rows and some labels: the map, the ridge, the exact posterior."""
+"""A last layer for given rows, from nothing but the rows and some labels: the map, the ridge, the exact posterior.
+
+On the host, as rows may lie in a file. What is fitted and chosen inside is `choose_head` over `feature_maps`, pure
+functions for whoever wants another list of maps or ridges.
+"""
 
 import warnings
 from functools import partial
@@ -39,16 +43,32 @@ class Head(NamedTuple):
 
 
 def measure(features: np.ndarray, seed: int) -> Maps:
-    """The maps of a pool.
+    """The feature maps of a pool, by its rows alone.
 
     Args:
-      features: [N, H], any array that gives rows for an index; checked before.
+      features: [N, H], any array that gives rows for an index, such as a memory-mapped file.
       seed: draws the random features and, of more than 65,536 rows, those that are measured.
+
+    Returns:
+      what the other functions want. Measure all rows, with a label or not: the scales are those of the pool.
+
+    Raises:
+      ValueError: no rows, or a NaN or an infinity in those that are measured.
+
+    Examples:
+      >>> from alfamous_jax import last_layer
+      >>> maps = last_layer.measure(np.eye(4, 3), seed=0)
+      >>> last_layer.phi_of(maps, last_layer.first(maps, 2).place, np.eye(4, 3)).shape
+      (4, 512)
     """
+    if features.ndim != 2 or not features.size:
+        raise ValueError(f"features must be rows of numbers, got shape {features.shape}")
     rows: np.ndarray | slice = slice(None)
     if len(features) > MEASURED:
         rows = np.sort(np.random.default_rng(seed).choice(len(features), MEASURED, replace=False))
     some = np.asarray(features[rows], np.float32)
+    if not np.isfinite(some).all():
+        raise ValueError(f"features must be finite in float32, got {np.sum(~np.isfinite(some))} numbers that are not")
     maps: Maps = _measure(some, jax.random.key(seed), max(NUM_FEATURES, some.shape[1] + 1))
     return maps
 
@@ -62,7 +82,20 @@ def _measure(rows: jax.Array, key: jax.Array, num_features: int) -> Maps:
 
 
 def first(maps: Maps, num_classes: int) -> Head:
-    """The head before any label: weights of 0 under "unit", in which no row lies far out."""
+    """The head before any label: weights of 0 under "unit", in which no row lies far out.
+
+    Args:
+      maps: of `measure`.
+      num_classes: K.
+
+    Returns:
+      a head whose posterior is the prior at a ridge of 1.
+
+    Examples:
+      >>> from alfamous_jax import last_layer
+      >>> last_layer.first(last_layer.measure(np.eye(4, 3), seed=0), 2).posterior.mean.shape
+      (2, 512)
+    """
     wide, dtype = _wide(maps), maps.draws.kernel.dtype
     none = Posterior(jnp.zeros((num_classes, wide), dtype), jnp.eye(wide, dtype=dtype))  # the prior at a ridge of 1
     return Head(jnp.ones((), jnp.int32), jnp.ones(()), none, jnp.ones((), bool))
@@ -89,7 +122,20 @@ def fit(
     Returns:
       the head, with a warning where it did not converge. A buffer of 64, 256, 1024, ... rows holds the labels, and
       each size is compiled once.
+
+    Raises:
+      ValueError: features of another width or that are not finite, not a label for each row, or one outside 0..K-1.
+
+    Examples:
+      >>> from alfamous_jax import last_layer
+      >>> rows, labels = np.repeat(np.eye(2, 3), 5, axis=0), np.repeat([0, 1], 5)
+      >>> maps = last_layer.measure(rows, seed=0)
+      >>> head = last_layer.fit(maps, jax.random.key(0), rows, labels, 2)
+      >>> logits = last_layer.phi_of(maps, head.place, np.eye(2, 3)) @ head.posterior.mean.T
+      >>> logits.argmax(axis=1).tolist()
+      [0, 1]
     """
+    _check(maps, features, labels, num_classes)
     size = SMALLEST
     while size < len(labels):
         size *= 4
@@ -107,7 +153,19 @@ def fit(
 
 
 def phi_of(maps: Maps, place: jax.Array, features: np.ndarray) -> jax.Array:
-    """phi of rows under one of the maps [n, D], made in parts so that rows may lie in a file."""
+    """phi of rows under one of the maps [n, D], made in parts so that rows may lie in a file.
+
+    Args:
+      maps: of `measure`.
+      place: of the map, as the head has it.
+      features: [n, H]; a row with a NaN has a phi of NaN, which the cycle passes over and counts.
+
+    Examples:
+      >>> from alfamous_jax import last_layer
+      >>> maps = last_layer.measure(np.eye(4, 3), seed=0)
+      >>> last_layer.phi_of(maps, jnp.array(0), np.ones((2, 3))).shape
+      (2, 512)
+    """
     parts = []
     for start in range(0, len(features), CHUNK):
         part = np.asarray(features[start : start + CHUNK], np.float32)
@@ -115,6 +173,16 @@ def phi_of(maps: Maps, place: jax.Array, features: np.ndarray) -> jax.Array:
         mapped = _apply(maps, place, np.pad(part, ((0, short), (0, 0))) if short else part)
         parts.append(mapped[: len(part)] if short else mapped)
     return jnp.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+def _check(maps: Maps, features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    width = maps.draws.kernel.shape[1]
+    if features.ndim != 2 or features.shape[1] != width or not np.isfinite(features).all():
+        raise ValueError(f"features must be finite rows of {width} numbers, got shape {features.shape}")
+    if len(labels) != len(features):
+        raise ValueError(f"labels must be one for each of {len(features)} rows, got {len(labels)}")
+    if len(labels) and not (0 <= np.min(labels) and np.max(labels) < num_classes):
+        raise ValueError(f"labels must be from 0 to {num_classes - 1}, got {np.min(labels)} to {np.max(labels)}")
 
 
 def _wide(maps: Maps) -> int:
