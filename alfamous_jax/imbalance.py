@@ -46,9 +46,16 @@ def exp_profile(counts: jax.Array, ratio: float) -> jax.Array:
 def _whole_part(factors: np.ndarray, counts: jax.Array) -> jax.Array:
     """The product of each factor and count, rounded down; with twice the digits of float32."""
     high = np.float32(factors)
+    whole: jax.Array = _floor_of_product(high, np.float32(factors - high), counts)
+    return whole
+
+
+@jax.jit
+def _floor_of_product(high: jax.Array, low: jax.Array, counts: jax.Array) -> jax.Array:
+    """Of factors in two parts and counts."""
     known = jnp.broadcast_to(counts.astype(jnp.float32), jnp.broadcast_shapes(high.shape, counts.shape))
     terms = exact.products(jnp.broadcast_to(high, known.shape), known)
-    product = exact.total(jnp.concatenate([terms, (np.float32(factors - high) * known)[None]]))
+    product = exact.total(jnp.concatenate([terms, (low * known)[None]]))
     whole = jnp.floor(product.high)
     rest = jnp.floor((product.high - whole) + product.low + SLIP)
     return (whole + rest).astype(counts.dtype)
@@ -141,7 +148,13 @@ def subsample(key: jax.Array, labels: jax.Array, target_counts: jax.Array) -> ja
       mask of the rows kept [N].
     """
     chex.assert_rank([labels, target_counts], 1)
-    labels, num_rows = convert.as_labels(labels), labels.shape[0]
+    kept: jax.Array = _subsample(key, convert.as_labels(labels), target_counts)
+    return kept
+
+
+@jax.jit
+def _subsample(key: jax.Array, labels: jax.Array, target_counts: jax.Array) -> jax.Array:
+    num_rows = labels.shape[0]
     order = jax.random.permutation(key, num_rows)
     shuffled = labels[order]
     by_class = jnp.argsort(shuffled, stable=True)
