@@ -42,7 +42,7 @@ types: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-# What takes no training, no child process and little compilation: two minutes.
+# What takes no training, no child process and little compilation: a minute and a half.
 fast: $(VENV)/.test
 	$(call suite,$(VENV)) -m "not slow" $(TESTS)
 
