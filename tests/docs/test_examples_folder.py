@@ -154,7 +154,7 @@ def test_a_notebook_explains_its_pictures_and_its_links_lead_somewhere(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", [pytest.param("embeddings.ipynb", marks=pytest.mark.exhaustive), "letter.ipynb"])
 def test_a_notebook_runs(name, monkeypatch):
     if name == "embeddings.ipynb":
         folder = os.environ.get("ALFAMOUS_DATA_DIR", "")

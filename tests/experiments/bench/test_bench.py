@@ -189,6 +189,7 @@ def test_vabal(tmp_path):
     assert result["peak_host_memory_GB"] > 0 and result["rows"]["scores of all rows"]["ratio_to_products"] > 0
 
 
+@pytest.mark.exhaustive
 def test_highs(tmp_path):
     path = tmp_path / "bench.json"
     command("highs", "--sizes=XS", "--repeats=1", f"--json={path}")

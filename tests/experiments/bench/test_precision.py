@@ -75,7 +75,9 @@ class TestPoolInBfloat16:
         return problem._replace(phi=half), problem._replace(phi=half.astype(jnp.float32))
 
     @pytest.mark.parametrize("utility", ["least_confidence", "bald"])
-    @pytest.mark.parametrize("settings", [{}, {"minibatch": 2, "lam": 0.0}], ids=str)
+    @pytest.mark.parametrize(
+        "settings", [{}, pytest.param({"minibatch": 2, "lam": 0.0}, marks=pytest.mark.exhaustive)], ids=str
+    )
     def test_it_is_the_pool_of_its_rounded_features(self, problem, utility, settings):
         run = partial(cycle.run, jax.random.key(0), utility=utility, budget=8, **{"lam": 0.3, **settings})
         (state, info), (expected, picked) = (run(*pool) for pool in self.rounded(problem))

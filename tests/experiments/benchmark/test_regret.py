@@ -31,6 +31,7 @@ def test_the_grid_is_that_of_scikit_learn():
         assert float(score) == pytest.approx(wanted, abs=0.01)
 
 
+@pytest.mark.exhaustive
 def test_a_page_of_two_pools(tmp_path, capsys):
     files = []
     for name, seed in (("one", 0), ("two", 5)):

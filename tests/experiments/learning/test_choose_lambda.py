@@ -30,7 +30,11 @@ def test_all_of_them_choose():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["us-cb", "entropy-pseudo", "bald-mc-cb", "kcenter-cb", "maxherding-cb", "vaal-cb", "vabal-cb"]
+    "name",
+    [
+        *("us-cb", "entropy-pseudo", "bald-mc-cb", "kcenter-cb", "maxherding-cb", "vabal-cb"),
+        pytest.param("vaal-cb", marks=pytest.mark.exhaustive),
+    ],
 )
 def test_the_rule_by_the_own_batches(name):
     strategy, view, key = parse(name), pool(1), jax.random.key(3)

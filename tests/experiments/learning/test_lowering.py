@@ -97,7 +97,10 @@ def test_queries(files, strategy):
     assert_served(steps(files["mlp"], strategy, backbone="mlp", dropout=0.25, vae_steps=2)["query"])
 
 
-@pytest.mark.parametrize("backbone", BACKBONES)
+ALIKE = pytest.param("resnet18", marks=pytest.mark.exhaustive)  # but for its stem as ImageNet's
+
+
+@pytest.mark.parametrize("backbone", [ALIKE if name == "resnet18" else name for name in BACKBONES])
 def test_training_and_scores(files, backbone):
     of_backbone = steps(files[backbone], "us", backbone=backbone, augment="affine" if backbone == "resnet6" else "none")
     for name in ("train", "evaluate"):

@@ -138,7 +138,10 @@ PAPER_SIZES = {
 }
 
 
-@pytest.mark.parametrize("name", PAPER_SIZES)
+LARGE = [pytest.param(name, marks=pytest.mark.exhaustive) for name in ("mnist", "fmnist", "cifar10")]
+
+
+@pytest.mark.parametrize("name", [*LARGE, *list(PAPER_SIZES)[3:]])
 def test_real_data_has_the_sizes_of_the_paper(name):
     source = SOURCES[name]
     try:

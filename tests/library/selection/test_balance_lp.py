@@ -160,6 +160,7 @@ class TestCertificate:
         allowed = s.slack + TOLERANCE * abs(s.selection.bound) + rounding(indices, s.instance, lam)
         assert s.value <= value_of(indices, s.instance, lam) + allowed
 
+    @pytest.mark.exhaustive
     def test_a_rising_lambda_lowers_the_l1_term_and_the_utility(self):
         """Up to the gaps g: f1(z1) <= f1(z2) + g1 and f2(z2) <= f2(z1) + g2, added up and with L1 or U eliminated."""
         for family, shape in itertools.product("AB", SHAPES):
