@@ -1,6 +1,7 @@
 """The command over two small pools, as somebody would use it on files of his own."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -20,21 +21,25 @@ def clouds(path, seed):
 
 
 @pytest.mark.slow
-def test_two_pools_end_in_a_page_and_go_on_when_asked(tmp_path, capsys):
-    files = [clouds(tmp_path / f"{name}.npz", seed) for seed, name in enumerate(("one", "two"))]
-    args = [*files, f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=1"]
-    assert main(args) == 0
-    text = (tmp_path / "out" / PAGE).read_text()
-    for heading in ("## Ranking", "## Wins", "### one", "### two", "[one](one/report.md) | 192 | 3 |"):
-        assert heading in text
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES}
+def test_a_pool_is_run_once_and_two_make_a_page(tmp_path, capsys):
+    """The second is the first under another name: running it would show nothing more."""
+    one, two = (clouds(tmp_path / f"{name}.npz", 0) for name in ("one", "two"))
+    how = [f"--workdir={tmp_path / 'out'}", "--strategies=random,us", "--seeds=2", "--workers=1"]
+    assert main([one, *how]) == 0
     full = json.loads((tmp_path / "out" / "one" / FULL).read_text())
     assert full["rows"] == 192 and full["converged"] and 0.5 < full["macro_f1"] <= 1
     before = (tmp_path / "out" / "one" / "metrics.jsonl").read_bytes()
-    assert main([*args, "--resume"]) == 0
+    assert main([one, *how, "--resume"]) == 0
     assert (tmp_path / "out" / "one" / "metrics.jsonl").read_bytes() == before
-    assert main(args) == 2
+    assert main([one, *how]) == 2
     assert "--resume" in capsys.readouterr().err
+
+    shutil.copytree(tmp_path / "out" / "one", tmp_path / "out" / "two")
+    assert main([one, two, *how, "--page"]) == 0
+    text = (tmp_path / "out" / PAGE).read_text()
+    for heading in ("## Ranking", "## Wins", "### one", "### two", "[two](two/report.md) | 192 | 3 |"):
+        assert heading in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES}
 
 
 @pytest.mark.slow
