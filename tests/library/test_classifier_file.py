@@ -7,23 +7,11 @@ import jax
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
+from three_classes import NAMES, ROWS, TRUTH, narrow  # noqa: F401  a fixture
 
-from alfamous_jax import _classifier_file, last_layer
+from alfamous_jax import _classifier_file
 from alfamous_jax._classifier_file import Parts
 from alfamous_jax.estimator import LastLayerClassifier
-
-RNG = np.random.default_rng(0)
-TRUTH = RNG.integers(0, 3, 40)
-ROWS = 2 * np.eye(3)[TRUTH] + RNG.normal(size=(40, 3))
-NAMES = np.array(["ant", "bee", "cow"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    """Few random features and a short buffer: a fit in milliseconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        yield
 
 
 @pytest.fixture(scope="module")

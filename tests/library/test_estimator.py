@@ -10,23 +10,11 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from three_classes import NAMES, ROWS, TRUTH, narrow  # noqa: F401  a fixture
 
 from alfamous_jax import laplace, last_layer, updates
 from alfamous_jax.estimator import LastLayerClassifier
 from alfamous_jax.networks import map_head
-
-RNG = np.random.default_rng(0)
-TRUTH = RNG.integers(0, 3, 40)
-ROWS = 2 * np.eye(3)[TRUTH] + RNG.normal(size=(40, 3))
-NAMES = np.array(["ant", "bee", "cow"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    """Few random features and a short buffer: a fit in milliseconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        yield
 
 
 @pytest.fixture(scope="module")

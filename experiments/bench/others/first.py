@@ -3,7 +3,6 @@
 import argparse
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,8 +15,7 @@ import numpy as np
 
 from alfamous_jax import choose_head, cycle, feature_maps, laplace, map_head, random_features
 from alfamous_jax.selection import balance, balance_lp, diversity
-from experiments import stopping
-from experiments.bench import jobs
+from experiments.bench import children, jobs
 
 RIDGES = (1.0, 0.1, 0.01)
 SESSION = """
@@ -111,8 +109,5 @@ def _twice(name: str, line: list[str], folder: str) -> dict[str, float]:
 
 def _seconds(name: str, line: list[str], environment: Mapping[str, str]) -> float:
     start = time.perf_counter()
-    with stopping.deaf_children():
-        done = subprocess.run(line, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{name} failed: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
+    children.outputs([line], name, environment)
     return time.perf_counter() - start
