@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -45,7 +46,10 @@ def select(
       >>> 3 in batch.indices.tolist()  # and one of the two that are alike
       True
     """
-    contract.check_shapes(probs[:, 0], probs, probs[0], available, budget)
+    chex.assert_rank([probs, available], [2, 1])
+    chex.assert_equal_shape_prefix([probs, available], 1)
+    contract.check_budget(budget)
+    contract.check_pool(len(probs))
     probs = convert.as_float(probs)
     valid = available & jnp.all(jnp.isfinite(probs), axis=1)
     probs = jnp.where(valid[:, None], probs, 0.0)

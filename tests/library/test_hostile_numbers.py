@@ -10,11 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alfamous_jax import balance, balance_lp, batch_bald, centroids, cycle, diversity, laplace, minority, single_stage
+from alfamous_jax import (
+    balance,
+    balance_lp,
+    batch_bald,
+    boundary,
+    centroids,
+    coverage,
+    cycle,
+    diversity,
+    falcun,
+    laplace,
+    minority,
+    single_stage,
+    typicality,
+)
 
 N, K, H, BUDGET = 12, 3, 4, 3
 KEY = jax.random.key(0)
 OUT, ROW = N - 1, 7  # a row that is neither labelled nor available, and an available one
+STAGED = ("single_stage", "single_stage_core")
+DRAWN = (*STAGED, "badge", "batch_bald", "minority", "galaxy", "direct", "prob_cover", "falcun", "typicality")
 WEIGHED = ("select_one", "query", "greedy", "pseudo_label", "lp", "k_center_balanced")
 
 
@@ -68,6 +84,11 @@ def spread(p):
     return p.features, p.labelled, p.available
 
 
+def weights(p):
+    """What is to be covered: rows that are neither labelled nor available count nothing."""
+    return jnp.where(p.labelled | p.available, p.utility, 0.0)
+
+
 def minorities(within, auxiliary):
     return lambda p: minority.select(
         KEY, p.probs, p.counts, p.features, p.labels, p.labelled, p.available,
@@ -108,6 +129,14 @@ SELECTORS = {
     "minority_margin": minorities("certain", "margin"),
     "single_stage": staged("entropy", "candidates"),
     "single_stage_core": staged("core", "centroid"),
+    "galaxy": lambda p: boundary.galaxy(KEY, p.probs, p.labels, p.labelled, p.available, budget=BUDGET),
+    "direct": lambda p: boundary.direct(KEY, p.probs, p.labels, p.labelled, p.available, budget=BUDGET),
+    "coverage": lambda p: coverage.select(weights(p), *spread(p), budget=BUDGET),
+    "prob_cover": lambda p: coverage.prob_cover(
+        KEY, weights(p), *spread(p), budget=BUDGET, num_classes=p.probs.shape[1]
+    ),
+    "falcun": lambda p: falcun.select(KEY, p.probs, p.available, budget=BUDGET),
+    "typicality": lambda p: typicality.select(KEY, *spread(p), budget=BUDGET),
 }
 
 
@@ -195,3 +224,18 @@ def test_narrow_floats_and_whole_demands(name, dtype):
     got = SELECTORS[name](p)
     same = SELECTORS[name](p._replace(**{field: np.asarray(getattr(p, field), np.float32) for field in p._fields[:5]}))
     np.testing.assert_array_equal(got.indices, same.indices)
+
+
+@pytest.mark.slow
+@every_selector
+def test_a_pool_in_float64(name):
+    """The rows that float32 picks; where chance decides, which draws other numbers under x64, rows as good as those."""
+    expected = COMPILED[name](pool())
+    with jax.enable_x64(True):
+        got = SELECTORS[name](Pool(*(x.astype(float) if x.dtype == np.float32 else x for x in pool())))
+        indices, num_selected = np.asarray(got[0]), int(got[1])
+    assert num_selected == expected[1]
+    if name in DRAWN:
+        assert len(set(indices)) == num_selected and pool().available[indices].all()
+    else:
+        np.testing.assert_array_equal(indices, expected[0])
