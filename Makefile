@@ -9,7 +9,7 @@ TESTS ?=
 FLOOR ?= 92
 # Most of the suite's time is compilation, of which code that may be slow takes less than half.
 suite = XLA_FLAGS="$$($(1)/bin/python tools/quick_compilation.py) $$XLA_FLAGS" OPENBLAS_NUM_THREADS=1 \
-	$(1)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(1)/bin/python $(2) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 CHOSEN := -m "not exhaustive"
 some_or_all = $(call suite,$(1)) $(if $(TESTS),$(TESTS),$(CHOSEN))
 
@@ -51,10 +51,10 @@ test: $(VENV)/.test
 
 # Lines of the core that the fast tests reach; fewer than the floor, in percent, is an error.
 coverage: $(VENV)/.dev
-	XLA_FLAGS="$$($(BIN)/python tools/quick_compilation.py)" OPENBLAS_NUM_THREADS=1 \
-		$(BIN)/python -m coverage run --source=alfamous_jax -m pytest -m "not slow" tests/library
-	$(BIN)/python -m coverage report --fail-under=$(FLOOR) \
-		--omit='*/networks/*,*/autoencoders/*,*/datasets/*'
+	$(BIN)/python -m coverage erase
+	$(call suite,$(VENV),-m coverage run) -m "not slow" tests/library
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report --fail-under=$(FLOOR)
 
 exhaustive: CHOSEN := -m "exhaustive or not exhaustive"
 exhaustive: $(VENV)/.test

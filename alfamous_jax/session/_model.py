@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _answers, _strategies, cycle, last_layer, stopping, updates
+from alfamous_jax import _strategies, cycle, last_layer, stopping, updates
 from alfamous_jax._strategies import Labelled, Strategy
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.last_layer import Maps
@@ -151,8 +151,7 @@ def _take_in(
     available = state.available.at[jnp.where(rows >= 0, rows, len(phi))].set(True, mode="drop")
     state = state._replace(available=available)
     if not updating:
-        changed = _answers.take_down(available, state.counts, rows, labels, None)
-        return state._replace(available=changed[0], counts=changed[1]), jnp.zeros(len(rows))
+        return cycle.count(state, rows, labels), jnp.zeros(len(rows))
     given = jnp.where((rows >= 0)[:, None], phi[rows], 0.0)
     _, gains = updates.update_many(state.posterior, given, jnp.where(rows >= 0, labels, 0))
     change = jax.vmap(stopping.gain_kl)(gains, given)[0]
