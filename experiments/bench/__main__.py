@@ -7,10 +7,11 @@ JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU an
 constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
-    python -m experiments.bench lanes | training | vabal | highs | export | first | session | page
+    python -m experiments.bench lanes | training | vabal | highs | export | first | session | page | beyond
                                  against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy),
                                  tracing in every process; what a first answer costs; a labelling session against a
-                                 bare pass over the features; the labelling page in Chromium
+                                 bare pass over the features; the labelling page in Chromium; a cycle on a pool
+                                 that lies in a file
 """
 
 import argparse

@@ -152,11 +152,15 @@ def test_batches():
     assert not reader.left
 
 
-def test_many_devices():
+def test_many_devices(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     reader = Reader(DOCS / "guide" / "devices.md").run(2)
     np.testing.assert_array_equal(reader.batch.indices, reader.alone.indices)
     reader.run()
     np.testing.assert_array_equal(reader.split_info.indices, reader.info.indices)
+    reader.run()
+    assert set(reader.picks) <= set(reader.kept.rows) and len(reader.kept.rows) == 200
+    assert 0 <= reader.found.num_picks < 32
     assert not reader.left
 
 

@@ -20,13 +20,14 @@ from alfamous_jax import (
     laplace,
     last_layer,
     metrics,
+    out_of_core,
     subpool,
     typicality,
     updates,
 )
 
 FRONT = (acquisition, balance, balance_lp, clusters, coverage, cycle, diversity, falcun)
-FRONT += (laplace, last_layer, metrics, subpool, typicality, updates)
+FRONT += (laplace, last_layer, metrics, out_of_core, subpool, typicality, updates)
 
 
 def functions(module):

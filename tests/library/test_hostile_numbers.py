@@ -190,8 +190,9 @@ def test_a_weight_or_a_demand_that_is_none_picks_nothing_and_counts_all(name):
 @every_selector
 def test_fewer_rows_than_asked_for(name):
     select = COMPILED[name]
-    for rows in ([], [5], [5, 9]):
-        got = select(pool()._replace(available=np.isin(np.arange(N), rows)))
+    some = pool()._replace(labelled=np.isin(np.arange(N), [1, 2, 3]))
+    for rows in ([], [5], [5, 9], [0, 5]):
+        got = select(some._replace(available=np.isin(np.arange(N), rows)))
         count = min(len(rows), len(got[0]))
         assert got[1] == count
         assert set(np.asarray(got[0][:count])) <= set(rows) and len(set(np.asarray(got[0][:count]))) == count

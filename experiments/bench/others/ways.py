@@ -85,6 +85,13 @@ def page(args: argparse.Namespace) -> dict:
     return {"load_before": os.getloadavg()[0], "rows": module.measure(args), "load_after": os.getloadavg()[0]}
 
 
+def beyond(args: argparse.Namespace) -> dict:
+    """A cycle on a pool in a file of half precision: both passes over it against reading it."""
+    from experiments.bench.others import beyond as module
+
+    return {"load_before": os.getloadavg()[0], "rows": module.measure(args)}
+
+
 def show(result: dict) -> None:
     """Prints a result: a line for each field, a table of its rows."""
     for name, value in result.items():
@@ -112,4 +119,5 @@ OTHERS = {
     "first": first,
     "session": session,
     "page": page,
+    "beyond": beyond,
 }
