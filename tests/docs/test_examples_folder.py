@@ -17,6 +17,7 @@ import matplotlib
 import numpy as np
 import pytest
 from documents import ROOT, anchor, headings, read
+from matplotlib.figure import Figure
 from ml_collections import FrozenConfigDict
 from tiny_letter import tiny
 
@@ -24,7 +25,7 @@ from alfamous_jax import cycle, datasets, laplace
 from experiments.learning import problem
 
 EXAMPLES = ROOT / "examples"
-SCRIPTS = ("fixed_batch.py", "label_loop.py", "mine.py", "picks.py", "toy.py")
+SCRIPTS = ("fixed_batch.py", "label_loop.py", "mine.py", "picks.py", "top_images.py", "toy.py")
 NOTEBOOKS = ("embeddings.ipynb", "letter.ipynb")
 FEWER_SEEDS = re.compile(r"(NUM_SEEDS, INITIAL, BUDGET, CYCLES, RIDGE = |for seed in range\()\d+")
 BYTES = 200_000  # of all notebooks, with what they show
@@ -117,10 +118,8 @@ def test_picks_are_drawn_from_a_run(tmp_path, monkeypatch):
     ]
     (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    figures, save = [], matplotlib.figure.Figure.savefig
-    monkeypatch.setattr(
-        matplotlib.figure.Figure, "savefig", lambda self, *a, **k: figures.append(self) or save(self, *a, **k)
-    )
+    figures, save = [], Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: figures.append(self) or save(self, *a, **k))
     run("picks.py", monkeypatch, tmp_path, "--seed", 1, "--cycle", 2, "--rows", 80, "--out", tmp_path / "picks.png")
     assert (tmp_path / "picks.png").read_bytes().startswith(b"\x89PNG")
     for axis, some in zip(figures[0].axes, rows, strict=True):
@@ -131,6 +130,31 @@ def test_picks_are_drawn_from_a_run(tmp_path, monkeypatch):
         pairs = [np.asarray(part, float) for part in (picked.get_offsets(), everything.get_offsets()[-6:])]
         apart, usual = (np.mean([np.linalg.norm(a - b) for a, b in itertools.combinations(x, 2)]) for x in pairs)
         assert float(ratio) == pytest.approx(apart / usual, abs=0.006)
+
+
+@pytest.mark.slow
+def test_top_images_are_those_of_the_records(tmp_path, monkeypatch, capsys):
+    x = np.random.default_rng(0).integers(0, 255, size=(60, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "rows.npz", x=x, y=np.arange(60) % 3, classes=["ant", "bee", "cat"])
+    config = tiny(dataset=str(tmp_path / "rows.npz"), num_classes=3, test_rows=12, minority=(1, 2))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    picks = {"us": [3, 4, 6, 0], "random": [1, 2, 5, 9], "vaal": [7, 8, 9, 10]}
+    rows = [
+        {"strategy": name, "seed": 0, "cycle": c, "num_labelled": 9, "selected": some if c == 0 else some[::-1]}
+        for name, some in picks.items()
+        for c in (0, 1)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: figures.append(self))
+    run("top_images.py", monkeypatch, tmp_path, "--images", 3, "--strategies=us,random", "--out", tmp_path / "x.png")
+    assert re.findall(r"^(\w+) +(\d) of the first 3", capsys.readouterr().out, re.MULTILINE) == [
+        ("us", "1"), ("random", "3")
+    ]  # fmt: skip
+    axes = figures[0].axes
+    assert [axis.get_xlabel() for axis in axes] == ["ant", "bee", "ant", "bee", "cat", "cat"]
+    for axis, place in zip(axes, [*picks["us"][:3], *picks["random"][:3]], strict=True):
+        np.testing.assert_array_equal(axis.images[0].get_array(), x[place])
 
 
 @pytest.mark.slow
