@@ -120,7 +120,8 @@ def _of_cbal(config: Mapping[str, Any]) -> Place | None:
 
 def _of_vabal(config: Mapping[str, Any]) -> Place | None:
     cut, dataset = config.get("minority"), str(config.get("dataset"))
-    if "vabal" not in _names(config) or not isinstance(cut, (list, tuple)):
+    forms = {name.partition("@")[0] for name in _names(config)}
+    if "vabal" not in forms or not isinstance(cut, (list, tuple)):
         return None
     kind = "dominant" if 2 * len(cut) > config.get("num_classes", 0) else "rare" if cut else "whole"
     theirs = vabal.LABELS.get(dataset) == (config.get("budget"), config.get("cycles", 0) + 1)

@@ -27,6 +27,7 @@ def place(paper, config, mode):
         ("cbal", "cifar100-1", "cifar100 1", {"", "cifar100 1"}),
         ("cbal", "tiny_imagenet-0.1", "tiny_imagenet_features 0.1", {"", "imbalanced", "tiny_imagenet_features 0.1"}),
         ("vabal", "cifar10+5", "cifar10 dominant", {"", "dominant", "cifar10", "cifar10 dominant"}),
+        ("vabal", "cifar10+1@lambda", "cifar10 dominant", {"", "dominant", "cifar10", "cifar10 dominant"}),
         ("vabal", "cifar10-10", "cifar10 rare", {"", "rare", "cifar10", "cifar10 rare"}),
         ("vabal", "cifar100+45..55", "cifar100 dominant", {"", "dominant", "cifar100", "cifar100 dominant"}),
         ("vabal", "neu", "neu whole", {"", "whole", "neu", "neu whole"}),
@@ -47,6 +48,8 @@ def test_other_runs_are_the_paper_s_in_kind_alone():
     for paper, config in (("cbal", "letter"), ("vabal", "minority"), ("minority", "vabal"), ("single_stage", "cbal")):
         assert place(paper, config, "") is None
     assert place("cbal", "features", "").settings == {"", "imbalanced"}
+    other = place("vabal", "vabal", "cifar10+1@250")
+    assert (other.title, other.published) == ("cifar10 dominant, 250 + 11 x 250", False), "another budget"
 
 
 def test_nine_runs_are_averaged(tmp_path):

@@ -107,6 +107,21 @@ def test_verdicts_and_scores():
     assert [row[2:] for row in sentences.scorecard(both)] == [["2 of 2", "2 / 0"], ["0 of 2", "0 / 2"]]
 
 
+def test_a_verdict_goes_by_the_corrected_p():
+    """Two claims with a p of .044 each: together neither is significant."""
+    leads = (0.1, 0.07, 0.04, 0.01)
+    found = [r for s, lead in enumerate(leads) for r in records({"random": [0.5, 0.5]}, seeds=(s,))]
+    for s, lead in enumerate(leads):
+        found += records({"vabal": [0.5, 0.51 + lead], "kcenter": [0.5, 0.51 + lead]}, seeds=(s,))
+    here = group(of_records(found))
+    one = sentences.all_tests([here], [CLAIM], lambda claim, setting: 0.0)
+    both = sentences.all_tests([here], [CLAIM, CLAIM._replace(first="kcenter")], lambda claim, setting: 0.0)
+    p = one[0].paired.t_p
+    assert 0.025 < p < 0.05 and [test.holm for test in both] == pytest.approx([2 * p] * 2)
+    assert sentences.verdict(one[0]) == "**holds**"
+    assert [sentences.verdict(test) for test in both] == ["same sign, not significant"] * 2
+
+
 def test_printed_differences_stand_in_the_paper_s_settings_alone():
     here = run({"random": [0.5, 0.6], "vabal": [0.5, 0.7]})
     groups = [group(here, title="cifar10 whole", published=True), group(here)]
