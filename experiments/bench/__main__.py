@@ -1,10 +1,10 @@
 """How close to the limit of a device: python -m experiments.bench [WHAT ...] [--json FILE] [--plot FILE]
 
-WHAT is cycle, update, laplace, selector, kcenter, badge, train or experiment; all of them if none is named. Each row
-has its compile time, the first call, the median and quartiles of those after it, the bytes and operations that the
-algorithm cannot do without, and the share of the device's measured bandwidth or product rate that these come to. Needs
-JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU and TPU; arrays are arguments, never
-constants.
+WHAT is cycle, update, laplace, selector, kcenter, badge, single_stage, train or experiment; all of them if none is
+named. Each row has its compile time, the first call, the median and quartiles of those after it, the bytes and
+operations that the algorithm cannot do without, and the share of the device's measured bandwidth or product rate that
+these come to. Needs JAX, NumPy, optax and flax (a plot matplotlib) and runs unchanged on CPU, GPU and TPU; arrays are
+arguments, never constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
     python -m experiments.bench lanes | training | vabal | highs | export | first | session | page | beyond
@@ -38,6 +38,7 @@ JOBS = {
     "selector": jobs.selector_jobs,
     "kcenter": jobs.kcenter_jobs,
     "badge": jobs.badge_jobs,
+    "single_stage": jobs.single_stage_jobs,
     "train": network.train_jobs,
     "experiment": lambda args: [],  # `network.experiment` times its stages itself
 }

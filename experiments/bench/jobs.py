@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax import cycle, laplace, updates
-from alfamous_jax.selection import balance, balance_lp, diversity
+from alfamous_jax.selection import balance, balance_lp, diversity, single_stage
 from experiments.bench.roofline import Work
+
+SOURCE_CLASSES = 1000  # ImageNet's
 
 
 class Job(NamedTuple):
@@ -131,3 +133,20 @@ def badge_jobs(args: argparse.Namespace) -> Iterator[Job]:
     many, one = (jax.jit(partial(diversity.badge, budget=budget)) for budget in (args.budget, 1))
     work = Work(4 * (n * (d + k) + 4 * n) + n, 2 * n * (d + k))
     yield Job("pick", many, arrays, work, features.nbytes, args.budget, (one, arrays))
+
+
+def single_stage_jobs(args: argparse.Namespace) -> Iterator[Job]:
+    """A batch by the certainty of a source network: the first, in rounds over its classes, the rounds alone."""
+    rng = np.random.default_rng(0)
+    probs = jax.nn.softmax(jnp.asarray(4 * rng.normal(size=(args.rows, SOURCE_CLASSES)), jnp.float32))
+    unused, available = jnp.zeros((args.rows, 1)), jnp.ones(args.rows, bool)
+    labels = jnp.zeros(args.rows, jnp.int32)
+    select = partial(single_stage.select, budget=args.budget, num_classes=args.classes, ranking="largest")
+    arrays = jax.random.key(0), probs, unused, labels, available
+    work = Work(probs.nbytes + args.rows, 0)
+    first = jax.jit(lambda key, probs, *rest: jax.lax.top_k(jnp.max(probs, axis=1), args.budget)[1])
+    yield Job("the first", first, arrays, work, probs.nbytes)
+    yield Job("in rounds", jax.jit(partial(select, diversified=True)), arrays, work, probs.nbytes)
+    given = jnp.max(probs, axis=1), jnp.argmax(probs, axis=1), available
+    rounds = jax.jit(partial(diversity.diversify, budget=args.budget))
+    yield Job("rounds alone", rounds, given, Work(9 * args.rows, 0), 8 * args.rows)

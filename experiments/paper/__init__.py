@@ -1,1 +1,1 @@
-"""AL-FaMoUS over all data sets on one page: python -m experiments.paper FOLDER."""
+"""The papers over all runs, each on one page: python -m experiments.paper FOLDER [--paper NAME]."""

@@ -4,7 +4,10 @@
 
 reads every run in a folder (or the runs named one by one: results/letter results/ecg5000 --out results) and
 writes `paper.md` and the figures it shows into that folder: every number beside the published one, and every
-claim of the paper with the test of whether it holds here.
+claim of the paper with the test of whether it holds here. The other four papers have a page of their claims,
+`paper-cbal.md` and the like, over all runs in the folder and in those within it:
+
+    python -m experiments.paper results --paper cbal
 """
 
 import argparse
@@ -16,7 +19,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from experiments import stopping
-from experiments.paper import claims, figures, tables
+from experiments.paper import claims, figures, others, tables
 from experiments.paper.runs import caveats, dataset_of, find_runs, title_of
 from experiments.published import alfamous
 from experiments.report import CLASSES, CURVES, LAMBDA, REPORT
@@ -25,6 +28,7 @@ from experiments.report.missing import ranges
 from experiments.report.runs import Run
 from experiments.store import files
 
+OWN = "alfamous"
 SOURCE = "Z. Huang et al., *Active Learning with Fast Model Updates and Class-Balanced Selection*, IAL@ECML-PKDD 2023"
 # The paper's figures: learning curves and class distributions. It draws no class distribution of MNIST but in Fig. 3c,
 # and the caption of Fig. 19 says CROP, which is Fig. 15.
@@ -64,17 +68,23 @@ def main(args: Sequence[str] | None = None) -> int:
     """Command line; exit code 2 and one line on stderr where there is nothing to write."""
     parser = argparse.ArgumentParser(prog="python -m experiments.paper", description="The paper over all data sets.")
     parser.add_argument("folders", nargs="+", help="folder of runs, or folders of one run each")
+    parser.add_argument("--paper", default=OWN, choices=(OWN, *others.PAPERS), help="whose claims (alfamous)")
     parser.add_argument("--out", help="folder to write into (the folder given, if it is one)")
     options = parser.parse_args(args)
     with stopping.in_order():
         try:
             if options.out is None and len(options.folders) > 1:
                 raise ValueError("--out must say where the page goes if several folders are given")
-            path = write_page(options.folders, options.out or options.folders[0])
+            out = options.out or options.folders[0]
+            if options.paper == OWN:
+                path = write_page(options.folders, out)
+            else:
+                path = others.write_page(options.paper, options.folders, out)
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        Console().print(tables.rich_overview(find_runs(options.folders)))
+        if options.paper == OWN:
+            Console().print(tables.rich_overview(find_runs(options.folders)))
         print(path)
     return 0
 

@@ -107,7 +107,8 @@ def _is_curve(value: object) -> bool:
 
 CONFIG: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
     (("dataset", "scheme", "profile", "head", "backbone"), "text", lambda v: isinstance(v, str)),
-    (("seeds", "cycles", "initial", "budget", "epochs"), "a number from 0 to 99,999", _whole),
+    (("seeds", "cycles", "initial", "budget", "epochs", "num_classes"), "a number from 0 to 99,999", _whole),
+    (("budgets",), "a list of numbers from 0 to 99,999", lambda v: isinstance(v, list) and all(map(_whole, v))),
     (("first_seed",), "a number from 0 to 2**32 - 1", lambda v: type(v) is int and 0 <= v < 2**32),
     (("strategies", "selections"), "a list of names", _names),
     (

@@ -30,6 +30,9 @@ def write_sections(run: Run) -> list[Part]:
         "Fig. 9).",
         rare_table(run, minority),
     ]
+    if trials := trial_rows(run):
+        seeds = [f"seed {seed}" for seed in run.seeds]
+        sections += ["Single trials: accuracy in % in the last round, seed by seed.", (["strategy", *seeds], trials)]
     if pairs := vabal_pairs(run):
         sections += [
             "VaB-AL minus each other strategy, accuracy in points over the rounds after the first, seed by seed; "
@@ -67,6 +70,21 @@ def rare_table(run: Run, minority: Sequence[int]) -> tuple[list[str], list[list[
         rare = [number(float(x.mean()), 3) for x in ends] or [NOTHING] * 3
         rows.append([name, str(len(curves)), cells[0], paper[0], cells[1], paper[1], *rare])
     return header, rows
+
+
+def trial_rows(run: Run) -> list[list[str]]:
+    """Rows of text: the last accuracy of every seed that is complete, the highest of a seed in bold (Fig. 14 to 23)."""
+    ends = {}
+    for name in run.lanes:
+        seeds, curves = summary.complete_curves(run, name, "accuracy")
+        ends[name] = dict(zip(seeds, 100 * curves[:, -1], strict=True))
+    best = {seed: max(own[seed] for own in ends.values() if seed in own) for own in ends.values() for seed in own}
+    rows = []
+    for name, own in ends.items():
+        cells = [number(own.get(seed, np.nan), 2) for seed in run.seeds]
+        won = [own.get(seed) == best.get(seed) and seed in own for seed in run.seeds]
+        rows.append([name, *(f"**{cell}**" if first else cell for cell, first in zip(cells, won, strict=True))])
+    return rows if len(run.seeds) > 1 else []
 
 
 def vabal_pairs(run: Run) -> list[list[str]]:

@@ -103,7 +103,11 @@ def compare(run: Run, first: str, second: str, metric: str) -> Paired:
       Paired, with `num` 0 if no seed is complete in both.
     """
     a, b = seed_means(run, first, metric), seed_means(run, second, metric)
-    differences = np.array([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())])
+    return paired(np.array([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]))
+
+
+def paired(differences: np.ndarray) -> Paired:
+    """The mean of differences, one for each pair, and its tests against 0; NaN is left out."""
     differences = differences[~np.isnan(differences)]
     t_p = wilcoxon_p = np.nan
     if differences.size > 1 and np.ptp(differences) > 1e-12:

@@ -20,7 +20,7 @@ from documents import ROOT, anchor, headings, read
 from alfamous_jax import cycle, datasets, laplace
 
 EXAMPLES = ROOT / "examples"
-SCRIPTS = ("fixed_batch.py", "label_loop.py", "mine.py")
+SCRIPTS = ("fixed_batch.py", "label_loop.py", "mine.py", "picks.py", "top_images.py", "toy.py")
 NOTEBOOKS = ("embeddings.ipynb", "letter.ipynb")
 FEWER_SEEDS = re.compile(r"(NUM_SEEDS, INITIAL, BUDGET, CYCLES, RIDGE = |for seed in range\()\d+")
 BYTES = 200_000  # of all notebooks, with what they show

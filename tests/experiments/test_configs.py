@@ -24,6 +24,7 @@ MODES = {name: ("", "paper", "smoke") for name in alfamous.PAPER_SETTINGS}
 MODES["mnist"] += ("lambda",)
 MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "lambda", "smoke")
 MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
+MODES["vabal"] += ("fmnist+1@lambda", "cifar10+1@250", "cifar10-5@lambda")
 MODES["features"] = ("", "sgd", "fmnist", "linear", "smoke")
 MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
 MODES["single_stage"] = ("", "balanced", "cifar100", "cifar100-balanced", "features", "features-balanced", "smoke")
@@ -106,6 +107,16 @@ def test_vabal_has_the_settings_of_its_paper():
     assert get("cifar10").minority == get("neu").minority == ()
     assert get("cifar100+45..55").minority == (*range(44), *range(55, 100))
     assert [get(mode).minority_ratio for mode in ("cifar10+1", "cifar100+45..55")] == [0.1, 0.6]
+    sweep = get("cifar10+1@lambda")
+    assert sweep.strategies[:2] == ("random", "vabal@weight0") and "vabal@weight0.005" in sweep.strategies
+    assert (sweep.budget, sweep.cycles) == (500, 5)
+    for budget, cycles in ((250, 11), (1000, 2)):
+        other = get(f"cifar10+1@{budget}")
+        assert (other.initial, other.budget, other.cycles) == (budget, budget, cycles)
+        assert other.strategies == get("cifar10+1").strategies
+    for size in ("", "0", "700", "3000", "x"):
+        with pytest.raises(ValueError, match="after @ comes 'lambda' or a divisor of 3000, the labels in all, got"):
+            get(f"cifar10+1@{size}")
     for mode, message in (("cifar10+11", "cifar10 has classes 1 to 10"), ("cifar10+5..3", "has classes 1 to 10")):
         with pytest.raises(ValueError, match=message):
             get(mode)

@@ -9,7 +9,7 @@ from tests.fuzz import configs, hostile, watch, workdirs
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 CHEAP = ("fields", "single_stage", "flags", "files")  # kinds of a few milliseconds; a report takes a second
-TRIES = {"records": 5, "bytes": 3, "config": 1, "names": 1}
+TRIES = {"records": 5, "bytes": 3, "config": 1, "names": 1, "others": 10}
 
 
 @pytest.mark.parametrize("kind", CHEAP)

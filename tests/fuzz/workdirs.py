@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 
 from experiments.paper import figures
 from experiments.paper.__main__ import main as paper
+from experiments.paper.others import PAPERS
 from experiments.report import FILES
 from experiments.report.page import main as report
 from tests.fuzz import damage, hostile
 from tests.support.records_by_hand import make_records
 
-KINDS = ("records", "config", "environment", "timings", "names", "bytes", "single_stage", "paper")
+KINDS = ("records", "config", "environment", "timings", "names", "bytes", "single_stage", "paper", "others")
 DATA = {
     "rows": 90, "published": 90, "classes": ["a", "b", "c"], "shape": [4], "counts": [60, 20, 10], "tested": [6, 2, 1],
     "left": [60, 20, 10], "scaling": "feature", "range": [-2.0, 2.0], "constant": 0, "notes": ["As it was."],
@@ -49,9 +50,11 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
             record["strategy"] = {"us": "kcenter:svm", "random": "random:svm"}.get(record["strategy"], "full:svm")
     elif kind == "paper":
         parts["config"] |= {"dataset": "letter", "minority": "drawn"}
+    elif kind == "others":
+        _of_another_paper(parts, rng)
     elif kind == "names":
         _name(parts, rng)
-    if kind in ("records", "config", "environment", "timings", "single_stage", "paper"):
+    if kind in ("records", "config", "environment", "timings", "single_stage", "paper", "others"):
         for _ in range(rng.choice([0, 1, 1, 2])):
             _spoil(parts[kind] if kind in parts else parts[("records", "config", "environment")[rng.integers(3)]], rng)
     _write(run, parts, rng)
@@ -59,17 +62,31 @@ def trial(kind: str, rng: np.random.Generator, folder: pathlib.Path) -> str:
         written = sorted(run.iterdir())
         path = written[rng.integers(len(written))]
         path.write_bytes(damage.broken(path.read_bytes(), rng))
-    command = paper if kind == "paper" else report
-    may = tuple(f"run/{name}" for name in (*FILES, "paper.md", *(name for _, name in figures.FILES)))
-    return hostile.judged(lambda: _said(command, str(run)), folder, (ValueError,), may)
+    command, options = (paper if kind in ("paper", "others") else report), []
+    if kind == "others":
+        options = ["--paper", hostile.drawn(rng, tuple(PAPERS))]
+    pages = ("paper.md", *(f"paper-{name.replace('_', '-')}.md" for name in PAPERS))
+    may = tuple(f"run/{name}" for name in (*FILES, *pages, *(name for _, name in figures.FILES)))
+    return hostile.judged(lambda: _said(command, str(run), *options), folder, (ValueError,), may)
 
 
-def _said(command, folder):
+def _of_another_paper(parts, rng):
+    """Strategies that CBAL, VaB-AL and the ICPR paper compare, or a single stage."""
+    names = {"random": "entropy", "us": "entropy-cb", "us-alfamous@2": ("vabal", "dmcs-rand")[rng.integers(2)]}
+    if rng.random() < 0.3:
+        names = {"random": "random:svm", "us": "random-bal:svm", "us-alfamous@2": "full:svm"}
+        parts["config"] |= {"selections": ["random", "random-bal"], "budgets": [4, 8], "profile": "transfer"}
+    parts["config"] |= {"strategies": list(names.values()), "num_classes": 3}
+    for record in parts["records"]:
+        record["strategy"] = names[record["strategy"]]
+
+
+def _said(command, *args):
     """A command's answer; what it says on stderr as the ValueError that it was."""
     out, said = io.StringIO(), io.StringIO()
     quick = mock.patch.object(Figure, "savefig", _coarse)
     with quick, contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
-        code = command([folder])
+        code = command(list(args))
     if code:
         raise ValueError(said.getvalue())
 

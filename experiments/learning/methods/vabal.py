@@ -1,5 +1,6 @@
 """VaB-AL: the probability of a mistake, by an autoencoder of the classifier's stages trained anew in every cycle."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from experiments.plan.strategies import Strategy
 # takes the loss itself for the likelihood and the prior from the pool. The layer on the stages stays the paper's.
 TERMS, CONSTRAINTS, AUTHORS = ("likelihood", "prior", "difficulty"), ("absolute", "sigmoid"), "authors"
 OPTIONS = (*TERMS, *CONSTRAINTS, AUTHORS)
+WEIGHT = "weight"  # and a number: lambda of Eq. 10, which Fig. 7 varies
 
 
 class Settings(NamedTuple):
@@ -48,6 +50,8 @@ def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Sett
             scoring=scoring._replace(use_difficulty=False, likelihood="loss", prior_from="available"),
             batch_norm=True,
         )
+    if form.startswith(WEIGHT):
+        return own._replace(training=training._replace(weight=_weight(form)))
     return own
 
 
@@ -76,23 +80,33 @@ def _score(key: jax.Array, view: View, settings: Settings) -> tuple[jax.Array, j
 
 
 def check(config: Mapping, strategy: Strategy) -> None:
-    """The option is one of the ablations."""
-    if strategy.option and strategy.option not in OPTIONS:
-        raise ValueError(f"{str(strategy)!r}: after @ comes one of {', '.join(OPTIONS)}")
+    """The option is one of the ablations, or a weight from 0 on."""
+    option = strategy.option
+    if option and option not in OPTIONS and not (option.startswith(WEIGHT) and 0 <= _weight(option) < math.inf):
+        raise ValueError(f"{str(strategy)!r}: after @ comes one of {', '.join(OPTIONS)}, or {WEIGHT} and a number >= 0")
+
+
+def _weight(option: str) -> float:
+    """The number after the word, NaN where there is none."""
+    try:
+        return float(option.removeprefix(WEIGHT))
+    except ValueError:
+        return math.nan
 
 
 METHOD = Method(
     bases={
         "vabal": "VaB-AL on the last four stages of the backbone, `config.vabal`; `vabal@likelihood`, `@prior`, "
         "`@difficulty` have one term of its score alone with the likelihood, `@absolute` and `@sigmoid` another "
-        "constraint on the latent, `@authors` what its authors' code does"
+        "constraint on the latent, `@authors` what its authors' code does, `@weight0.05` another weight of the class "
+        "term"
     },
     pick=pick,
     settings=settings,
     choose=choose,
     check=check,
     forms=("", "cb"),
-    options=", ".join(OPTIONS),
+    options=f"{', '.join(OPTIONS)}, {WEIGHT} and a number",
     needs=("stages",),
     draws="training",
 )

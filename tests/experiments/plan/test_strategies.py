@@ -2,7 +2,7 @@
 
 import pytest
 
-from configs.base import ALL
+from configs.base import ALL, get_base
 from experiments.learning import methods
 from experiments.learning.methods import lam_of, method_of
 from experiments.plan.choices import FULL, Choice
@@ -69,6 +69,9 @@ def test_every_utility_comes_in_four_forms():
         ("", "'': expected BASE"),
         ("us-fbu@3", "'us-fbu@3': 3 does not divide config.budget 8"),
         ("vabal@8", "'vabal@8': after @ comes one of likelihood, prior"),
+        ("vabal@weight", "'vabal@weight': after @ comes one of .*, or weight and a number >= 0"),
+        ("vabal@weight-1", "'vabal@weight-1': after @ comes one of"),
+        ("vabal@weightinf", "'vabal@weightinf': after @ comes one of"),
         ("badge@8", "'badge@8': takes nothing after @"),
         ("kcenter-fbu", "'kcenter-fbu' is not one of kcenter, kcenter-cb"),
         ("us:svn", "'us:svn': after : comes one of network"),
@@ -83,6 +86,22 @@ def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message):
         strategy = parse(name)
         method_of(strategy).check(CONFIG, strategy)
+
+
+def test_weights_of_vabal():
+    """Eq. 10's lambda after @, 0 among them; nothing else changes."""
+    config = get_base().to_dict() | CONFIG
+
+    def settings(name):
+        strategy = parse(name)
+        method = method_of(strategy)
+        method.check(config, strategy)
+        return method.settings(config, strategy, None)
+
+    usual = settings("vabal")
+    for name, weight in (("vabal@weight0", 0.0), ("vabal@weight0.05", 0.05), ("vabal-cb@weight5e-05", 5e-5)):
+        assert settings(name) == usual._replace(training=usual.training._replace(weight=weight))
+    assert usual.training.weight == 0.005
 
 
 def test_lam_of_a_strategy():

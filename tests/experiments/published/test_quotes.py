@@ -48,6 +48,15 @@ def test_settings_of_alfamous(name):
     assert tuple(config[field] for field in alfamous.SETTINGS) == alfamous.PAPER_SETTINGS[name]
     assert tuple(config[field] for field in alfamous.TRAINING) == alfamous.PAPER_TRAINING[name]
     assert config.seeds == alfamous.SEEDS and set(config.strategies) == set(alfamous.load_results(name))
+    assert {field: config[field] for field in alfamous.CODE_SETTINGS} == alfamous.CODE_SETTINGS
+    assert tuple(config[field] for field in alfamous.CODE_TRAINING) == alfamous.CODE_SETTINGS_OF[name]
+
+
+def test_what_is_not_in_the_paper_is_said_to_come_from_elsewhere():
+    page = re.sub(r"\s+", " ", (ROOT / "docs" / "papers.md").read_text(encoding="utf-8"))
+    (row,) = re.findall(r"\| Nesterov[^|]*\| from elsewhere \|[^|]*\|", page)
+    for word in ("cosine", "weight decay", "spectral bound", "augmentation", "authors' code of the fast update"):
+        assert word in row
 
 
 def test_gains_in_the_docstring_of_cbal():

@@ -34,6 +34,15 @@ def test_table_by_hand():
     assert rows[1] == ["vabal", "2", "71.00 ± 1.00", "54.77", "91.00 ± 1.00", "70.71", "0.200", "0.456", "0.667"]
 
 
+def test_single_trials_by_hand():
+    """The last round of either seed; a seed that is not finished has no number, a run of one seed no table."""
+    unfinished = [*RECORDS, record("vabal", 2, 0)]
+    assert rare.trial_rows(a_run(unfinished)) == [
+        ["random", "70.00", "72.00", "-"], ["vabal", "**90.00**", "**92.00**", "-"]
+    ]  # fmt: skip
+    assert rare.trial_rows(a_run([r for r in RECORDS if r["seed"] == 0])) == []
+
+
 def test_pairs_by_hand():
     """After the first round vabal leads by 10 and 20 points in either seed."""
     assert rare.vabal_pairs(a_run()) == [["random", "2", "+15.00 ± 0.00", "2 of 2", "-"]]
@@ -44,14 +53,14 @@ def test_runs_without_named_classes_have_no_section(tmp_path):
     for minority in ("drawn", "last", None):
         assert rare.write_sections(a_run(folder=tmp_path, minority=minority)) == []
     sections = rare.write_sections(a_run(folder=tmp_path, minority=[]))
-    assert len(sections) == 4 and not list(tmp_path.iterdir()), "nothing is rare, so that there is no figure"
+    assert len(sections) == 6 and not list(tmp_path.iterdir()), "nothing is rare, so that there is no figure"
     assert sections[1][1][0][-3:] == ["-", "-", "-"]
 
 
 def test_figure(tmp_path, drawn):
     """A seed that is not finished is left out; without recalls the second panel is empty."""
     unfinished = [*RECORDS, record("vabal", 2, 0)]
-    assert rare.write_sections(a_run(unfinished, tmp_path))[4].startswith("![Rare classes]")
+    assert rare.write_sections(a_run(unfinished, tmp_path))[6].startswith("![Rare classes]")
     assert (tmp_path / "rare.png").read_bytes().startswith(b"\x89PNG")
     left, right = drawn[0].axes
     np.testing.assert_allclose(left.lines[0].get_xydata(), [[10, 0.2], [20, 0.2], [30, 0.2]])

@@ -1,7 +1,10 @@
 """tensorflow-datasets as it is: a small builder prepared and read, where it is installed; what it lacks is one line."""
 
+import importlib.machinery
+import importlib.util
 import io
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,8 +77,22 @@ def test_larger_images_are_cut_and_scaled_and_a_validation_set_is_the_test(prepa
     assert abs(arrays["x_train"][0].mean() - middle.mean()) < 3
 
 
-def test_a_library_that_lacks_is_one_line(tmp_path, monkeypatch):
-    tfds = pytest.importorskip("tensorflow_datasets")
+@pytest.fixture
+def tfds(monkeypatch):
+    """The library, or where it is not installed an empty module of its name; its builder is replaced."""
+    name = "tensorflow_datasets"
+    if importlib.util.find_spec(name) is None:
+        module = ModuleType(name)
+        module.__spec__ = importlib.machinery.ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, module)
+    return importlib.import_module(name)
+
+
+def replace_builder(monkeypatch, tfds, builder):
+    monkeypatch.setattr(tfds, "builder", lambda name, file_format: builder, raising=False)
+
+
+def test_a_library_that_lacks_is_one_line(tmp_path, monkeypatch, tfds):
 
     class Unreadable:
         info = SimpleNamespace(splits=("train", "test"))
@@ -86,24 +103,43 @@ def test_a_library_that_lacks_is_one_line(tmp_path, monkeypatch):
         def as_data_source(self, split):
             raise ImportError("No module named 'PIL'")
 
-    monkeypatch.setattr(tfds, "builder", lambda name, file_format: Unreadable())
+    replace_builder(monkeypatch, tfds, Unreadable())
     with pytest.raises(ValueError, match="^dataset: .* 'mnist' without a library .*'PIL'.; pip install 'alf") as caught:
         datasets.load("mnist", 10, data_dir=tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_tensorflow_that_is_not_there_is_one_line(tmp_path, monkeypatch):
+def test_tensorflow_that_is_not_there_is_one_line(tmp_path, monkeypatch, tfds):
     """MNIST is prepared by TensorFlow alone; nothing is downloaded here."""
-    tfds = pytest.importorskip("tensorflow_datasets")
 
     class Unprepared:
         def download_and_prepare(self):
             raise ModuleNotFoundError("In <Image> with name:\nNo module named 'tensorflow'")
 
-    monkeypatch.setattr(tfds, "builder", lambda name, file_format: Unprepared())
+    replace_builder(monkeypatch, tfds, Unprepared())
     with pytest.raises(FileNotFoundError, match="has not prepared 'mnist' and cannot without TensorFlow") as caught:
         datasets.load("mnist", 10, data_dir=tmp_path)
     assert "\n" not in str(caught.value) and "pip install tensorflow" in str(caught.value)
+
+
+def test_rows_of_prepared_data_come_by_label_and_pixels(tmp_path, monkeypatch, tfds):
+    """Whatever order they were prepared in, a seed draws the same rows."""
+
+    class Prepared:
+        info = SimpleNamespace(splits=("train", "test"))
+
+        def download_and_prepare(self):
+            pass
+
+        def as_data_source(self, split):
+            order = np.random.default_rng(int(draws.pop())).permutation(8)
+            return [{"image": pixels(i), "label": i % 3} for i in order]
+
+    replace_builder(monkeypatch, tfds, Prepared())
+    draws = [0, 1, 2, 3]
+    first, second = from_tfds.read(SOURCE)[0], from_tfds.read(SOURCE)[0]
+    assert all((first[name] == second[name]).all() for name in first) and not draws
+    assert first["y_train"].tolist() == sorted(i % 3 for i in range(8))
 
 
 def test_food_101_is_known():
