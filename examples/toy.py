@@ -25,9 +25,8 @@ DRAWS = random_features.init(jax.random.key(1), 2, 96)
 Y, HEAP = np.array([(y, heap) for y in (0, 1) for heap in (-1, 0, 1) for _ in range(SIZES[y])]).T
 
 
-def batches(
-    key, gap
-):  # of one pool: rows, which are labelled, weights, and of every strategy picks, minor rows, distance
+def batches(key, gap):
+    """Of one pool: rows, which are labelled, weights; of every strategy picks, how many are minor, their distance."""
     rows_key, first_key = jax.random.split(key)
     x = np.stack([2.5 * HEAP, gap * (1 - 2 * Y)], axis=1) + 0.45 * jax.random.normal(rows_key, (len(Y), 2))
     order = jnp.argsort(jax.random.uniform(first_key, Y.shape) + 2.0 * Y)
