@@ -127,6 +127,17 @@ class Session:
             waiting += rows
         return np.array(waiting[:num], np.int64)
 
+    def foresee(self, row: int) -> None:
+        """Takes the pass over the pool that an answer to a row needs whatever it is, while somebody still thinks.
+
+        The model after the answer is the same to the bit; without this `ask` takes the pass.
+
+        Raises:
+          ValueError: a row that is not there.
+        """
+        (number,) = _rows.check_rows([row], len(self._setup.rows))
+        self._kept = self._kept._replace(model=_model.foresee(self._setup, self._current(), number))
+
     # What was answered
 
     def tell(self, rows: Any, labels: Any, who: str = "") -> None:

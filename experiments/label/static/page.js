@@ -23,16 +23,16 @@ function show(html, own) {
   const made = new DOMParser().parseFromString(html, "text/html");
   const asked = byId("question"), next = made.getElementById("question");
   const scrolled = byId("counts").scrollTop;
-  for (const id of ["classes", "progress"]) byId(id).replaceWith(made.getElementById(id));
-  byId("counts").scrollTop = scrolled;
   const same = asked.dataset.row === next.dataset.row && !own;
+  const focused = document.activeElement && asked.contains(document.activeElement) ? document.activeElement.id : "";
+  if (!same) asked.replaceWith(next);
+  for (const id of ["classes", "progress"]) byId(id).replaceWith(made.getElementById(id));
+  if (scrolled) byId("counts").scrollTop = scrolled; // lays the page out, so once and last
   if (same) {
     asked.dataset.version = next.dataset.version;
     byId("undo").disabled = made.getElementById("undo").disabled;
     return;
   }
-  const focused = document.activeElement && asked.contains(document.activeElement) ? document.activeElement.id : "";
-  asked.replaceWith(next);
   (["undo", "skip"].includes(focused) ? byId(focused) || byId("ask") : byId("ask")).focus({ preventScroll: true });
   if (own) say(next.dataset.said, "wrong" in next.dataset);
   else {

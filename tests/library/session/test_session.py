@@ -69,6 +69,34 @@ def test_questions_are_new_rows_and_labels_are_learnt(course):
     np.testing.assert_allclose(session.predict_proba(features=POOL[:9]), session.predict_proba(range(9)), atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [False, True])
+def test_what_is_foreseen_of_a_row_changes_nothing(course, other):
+    """Also where another row is answered, or the one foreseen is skipped first."""
+    session, views = begin(), course[1]
+    for place in range(14):
+        (row,) = session.ask().tolist()
+        session.foresee((row + 1) % ROWS if other else row)
+        assert seen(session) == views[place]
+        answer(session, 1)
+    session.foresee(session.ask()[0])
+    session.skip(session.ask())
+    assert seen(session) != seen(course[0])
+    session.undo()
+    assert seen(session) == seen(course[0])
+
+
+def test_an_answer_that_was_foreseen_takes_no_pass_over_the_pool(monkeypatch):
+    session = answer(begin(retrain_every=0, labels={0: name(0), 1: name(1)}), 1)
+    (row,) = session.ask().tolist()
+    session.foresee(row)
+    monkeypatch.setattr(_model, "_along", None)
+    session.tell(row, name(row))
+    session.ask()
+    with pytest.raises(TypeError, match="not callable"):
+        answer(session, 1).ask()
+
+
 def test_before_two_classes_are_known_the_pool_is_covered():
     """The first row is the one farthest from the mean among rows of length 1, the second the farthest from that."""
     session, phi = begin(), np.asarray(POOL - POOL.mean(axis=0), np.float64)

@@ -66,6 +66,7 @@ CALLS = [
     (lambda s: s.undo(0), "steps must be a whole number of at least 1, got 0"),
     (lambda s: s.undo(2), "steps must be at most 1"),
     (lambda s: s.ask(0), "n must be a whole number of at least 1, got 0"),
+    (lambda s: s.foresee(40), "rows must be whole numbers from 0 to 39, got 40"),
     (lambda s: s.retrain(), "needs labels of two classes"),
     (lambda s: s.ask_audit(), "no rows are set aside"),
     (lambda s: s.predict([40]), "got 40"),
