@@ -3,20 +3,11 @@
 import numpy as np
 import pytest
 
-from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 
 NAMES = ("a", "b", "c")
 POOL = np.random.default_rng(5).normal(size=(40, 3)).astype(np.float32)
 SETTINGS = {"classes": NAMES, "retrain_every": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    """Few random features."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        yield
 
 
 def seen(session):
