@@ -4,6 +4,7 @@ import math
 import pathlib
 from typing import Any
 
+import jax
 import numpy as np
 
 from alfamous_jax.estimate import Estimate
@@ -227,8 +228,9 @@ class Session:
 
     @property
     def head(self) -> tuple[str, float]:
-        """Map and ridge of the head as last fitted, "" for the map before the first fit."""
+        """Map and ridge of the head as last fitted, "" for the map before the first fit; the pool is then scored by it."""
         model = self._record.current()
+        jax.block_until_ready((model.state, model.predicted))  # else whoever catches up with a copy waits for them
         return _views.map_name(model), float(model.ridge)
 
     def predict_proba(self, rows: Any = None, *, features: Any = None) -> np.ndarray:
