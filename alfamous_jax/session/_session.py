@@ -228,7 +228,7 @@ class Session:
 
     @property
     def head(self) -> tuple[str, float]:
-        """Map and ridge of the head as last fitted, "" for the map before the first fit; the pool is then scored by it."""
+        """Map and ridge of the head as last fitted, "" for the map before the first fit; the pool is scored by it."""
         model = self._record.current()
         jax.block_until_ready((model.state, model.predicted))  # else whoever catches up with a copy waits for them
         return _views.map_name(model), float(model.ridge)

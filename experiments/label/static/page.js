@@ -103,17 +103,18 @@ function find() {
     if (left > 0) list.append(entry("", "", `and ${left} more`));
     if (!known) list.append(entry("class", typed, `New class “${typed}”${found.length ? "" : ": ↓ and Enter"}`));
     [...list.children].forEach((item, place) => (item.id = `match-${place}`));
-    if (found.length) choose(list.firstChild);
-    else choose(null);
   }
   list.hidden = !typed;
+  choose(typed && list.firstChild.dataset.do === "answer" ? list.firstChild : null);
   byId("search").setAttribute("aria-expanded", String(Boolean(typed)));
 }
 
 function choose(item) {
   for (const other of byId("matches").children) other.setAttribute("aria-selected", String(other === item));
-  if (item) byId("search").setAttribute("aria-activedescendant", item.id);
-  else byId("search").removeAttribute("aria-activedescendant");
+  if (item) {
+    byId("search").setAttribute("aria-activedescendant", item.id);
+    item.scrollIntoView({ block: "nearest" });
+  } else byId("search").removeAttribute("aria-activedescendant");
 }
 
 function leave() {
