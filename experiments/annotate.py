@@ -4,7 +4,8 @@
 
 DATA is what `--config.dataset` takes: a file, or a name that is known. Every pair of a strategy and a share of wrong
 answers is run with every seed; a run is a line of WORKDIR/runs.jsonl once it is over, and the same command goes on with
-those that are missing. At the end it prints macro F1 on the test rows as a table.
+those that are missing. At the end it prints macro F1 on the test rows as a table. `--fits=0,5,25` tries how often the
+head is to be fitted anew, and prints a second table of the same labels under a head fitted at the end.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from experiments import stopping
 from experiments.store import files
 
 KINDS = ("uniform", "confused", "lazy")
+FITS = 25  # labels between two fits, as a session has it
 
 
 def annotator(kind: str, noise: float, neighbours: np.ndarray, seed: int) -> Callable[[int], int]:
@@ -65,30 +67,46 @@ def most_alike(rows: np.ndarray, labels: np.ndarray, num_classes: int) -> np.nda
     return found
 
 
-def run(data: Dataset, args: argparse.Namespace, strategy: str, noise: float, seed: int) -> dict:
-    """One session from the first label to the last.
+def run(data: Dataset, args: argparse.Namespace, strategy: str, noise: float, fits: int, seed: int) -> dict:
+    """One session from the first label to the last, its head fitted anew every `fits` labels.
 
     Returns:
-      what it was, and at every checkpoint the labels, how many of them are wrong, accuracy and macro F1.
+      what it was, and at every checkpoint the labels, how many of them are wrong, accuracy, macro F1, and macro F1 of a
+      head fitted to the same labels there.
     """
     rows, truth = data.x_train, data.y_train
     answer = annotator(args.kind, noise, most_alike(rows, truth, data.num_classes), seed)
     start = np.random.default_rng(seed).choice(len(rows), args.initial, replace=False)
     given = {int(row): answer(int(truth[row])) for row in start}
-    session = Session(rows, data.num_classes, strategy, given, seed)
+    session = Session(rows, data.num_classes, strategy, given, seed, retrain_every=fits)
     points = []
     while True:
         told = session.labels
         if len(told) % args.every == 0 or len(told) >= args.labels:
-            predicted = jnp.asarray(session.predict(features=data.x_test).astype(np.int32))
             wrong = sum(int(name) != int(truth[row]) for row, name in told.items())
-            f1 = float(metrics.macro_f1(jnp.asarray(data.y_test), predicted, data.num_classes))
-            accuracy = float(np.mean(np.asarray(predicted) == data.y_test))
-            points.append({"labels": len(told), "wrong": wrong, "accuracy": accuracy, "macro_f1": f1})
+            (accuracy, f1), (_, fitted) = _scores(data, session), _scores(data, _fitted(session))
+            points.append(
+                {"labels": len(told), "wrong": wrong, "accuracy": accuracy, "macro_f1": f1, "macro_f1_fitted": fitted}
+            )
         row = session.ask()
         if len(told) >= args.labels or not len(row):
-            return {"strategy": strategy, "noise": noise, "seed": seed, "points": points}
+            return {"strategy": strategy, "noise": noise, "fits": fits, "seed": seed, "points": points}
         session.tell(row, answer(int(truth[row[0]])))
+
+
+def _scores(data: Dataset, session: Session) -> tuple[float, float]:
+    """Accuracy and macro F1 on the test rows."""
+    predicted = session.predict(features=data.x_test).astype(np.int32)
+    f1 = metrics.macro_f1(jnp.asarray(data.y_test), jnp.asarray(predicted), data.num_classes)
+    return float(np.mean(predicted == data.y_test)), float(f1)
+
+
+def _fitted(session: Session) -> Session:
+    """A copy whose head is fitted to all labels, if they are of two classes."""
+    copy = session.as_of(len(session.history))
+    if sum(num > 0 for num in copy.counts.values()) > 1:
+        copy.retrain()
+    return copy
 
 
 def load(args: argparse.Namespace) -> Dataset:
@@ -102,19 +120,26 @@ def load(args: argparse.Namespace) -> Dataset:
     return data._replace(x_train=x_train, y_train=data.y_train[rows], x_test=x_test)
 
 
-def table(found: Sequence[dict]) -> str:
-    """Mean and standard error of macro F1 at the last checkpoint, in Markdown: strategies by noise."""
+def table(found: Sequence[dict], field: str = "macro_f1") -> str:
+    """Mean and standard error of a field at the last checkpoint, in Markdown: strategies and fits by noise."""
     noises = sorted({one["noise"] for one in found})
-    lines = ["| strategy | " + " | ".join(f"{noise:.0%} wrong" for noise in noises) + " |"]
-    lines.append("| :-- |" + " --: |" * len(noises))
-    for strategy in dict.fromkeys(one["strategy"] for one in found):
-        cells = []
+    several = len({_fits(one) for one in found}) > 1
+    lines = ["| strategy | " + "a fit every | " * several + " | ".join(f"{noise:.0%} wrong" for noise in noises) + " |"]
+    lines.append("| :-- |" + " --: |" * (several + len(noises)))
+    for strategy, fits in dict.fromkeys((one["strategy"], _fits(one)) for one in found):
+        cells = [strategy, *([str(fits or "never")] * several)]
         for noise in noises:
-            scores = [x["points"][-1]["macro_f1"] for x in found if (x["strategy"], x["noise"]) == (strategy, noise)]
+            kind = strategy, fits, noise
+            scores = [x["points"][-1][field] for x in found if (x["strategy"], _fits(x), x["noise"]) == kind]
             error = f" ± {np.std(scores, ddof=1) / len(scores) ** 0.5:.3f}" if len(scores) > 1 else ""
             cells.append(f"{np.mean(scores):.3f}{error} ({len(scores)})" if scores else "")
-        lines.append(f"| {strategy} | " + " | ".join(cells) + " |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _fits(one: dict) -> int:
+    """Labels between two fits of a run; runs were kept before there was a choice."""
+    return one.get("fits", FITS)
 
 
 def settle(args: argparse.Namespace) -> list[dict]:
@@ -142,8 +167,8 @@ def check(args: argparse.Namespace) -> None:
     for name, low in (("seeds", 1), ("initial", 2), ("every", 1), ("labels", args.initial)):
         if getattr(args, name) < low:
             raise ValueError(f"--{name}: expected at least {low}, got {getattr(args, name)}")
-    for strategy in args.strategies:
-        Session(np.eye(3), 2, strategy)
+    for strategy, fits in itertools.product(args.strategies, args.fits):
+        Session(np.eye(3), 2, strategy, retrain_every=fits)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -160,15 +185,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with stopping.in_order(f"stopped; the same command goes on with {args.workdir}"):
         _run_what_is_missing(data, args, found)
     print(f"\nMacro F1 at {args.labels} labels, {args.kind} noise, mean ± standard error (runs):\n\n{table(found)}")
+    if len(args.fits) > 1:
+        both = [one for one in found if "macro_f1_fitted" in one["points"][-1]]  # older runs lack it
+        print(f"\nThe same under a head fitted at the end:\n\n{table(both, 'macro_f1_fitted')}")
 
 
 def _run_what_is_missing(data: Dataset, args: argparse.Namespace, found: list[dict]) -> None:
     """Adds a record for every run that is not there yet, to the file and to those found."""
-    done = {(one["strategy"], one["noise"], one["seed"]) for one in found}
+    done = {(one["strategy"], one["noise"], _fits(one), one["seed"]) for one in found}
     print(f"{len(data.x_train):,} rows of {data.num_classes} classes; {len(done)} runs are there.", flush=True)
-    for seed, noise, strategy in itertools.product(range(args.seeds), args.noise, args.strategies):
-        if (strategy, noise, seed) not in done:
-            found.append(run(data, args, strategy, noise, seed))
+    for seed, noise, fits, strategy in itertools.product(range(args.seeds), args.noise, args.fits, args.strategies):
+        if (strategy, noise, fits, seed) not in done:
+            found.append(run(data, args, strategy, noise, fits, seed))
             files.append_json_line(args.workdir / "runs.jsonl", found[-1])
             print(json.dumps({**found[-1], "points": found[-1]["points"][-1]}), flush=True)
 
@@ -183,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--noise", type=_numbers, default="0,0.1,0.3", help="shares of wrong answers (0,0.1,0.3)")
     parser.add_argument("--kind", choices=KINDS, default="uniform", help="how the annotator errs")
+    parser.add_argument("--fits", type=_whole, default=[FITS], help="labels between two fits, 0 for never (25)")
     parser.add_argument("--seeds", type=int, default=10, help="runs of each pair (10)")
     parser.add_argument("--labels", type=int, default=500, help="of a run (500)")
     parser.add_argument("--initial", type=int, default=20, help="labels of random rows at the start (20)")
@@ -195,6 +224,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _names(text: str) -> list[str]:
     return text.split(",")
+
+
+def _whole(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _numbers(text: str) -> list[float]:

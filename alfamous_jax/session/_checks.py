@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from alfamous_jax.session import _rows
-from alfamous_jax.session._ledger import Ledger
+from alfamous_jax.session._ledger import Ledger, can_fit
 from alfamous_jax.session._model import Setup
 from alfamous_jax.session._settings import listed
 
@@ -45,6 +45,12 @@ def to_add(ledger: Ledger, name: Any) -> str:
     if text in ledger.classes:
         raise ValueError(f"add_class: {text!r} is a class already")
     return text
+
+
+def to_fit(ledger: Ledger) -> None:
+    """Whether a head can be fitted."""
+    if not can_fit(ledger.training()[1]):
+        raise ValueError("retrain: needs labels of two classes")
 
 
 def number(name: str, value: Any) -> int:

@@ -1,6 +1,5 @@
-"""From settings, answers and arrays to the parts of a session, and back: begun, replayed, saved, loaded."""
+"""A session in one file without the rows of its pool: written, and made again from it."""
 
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,92 +7,52 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _saved, _strategies, last_layer
+from alfamous_jax import _saved, last_layer
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
-from alfamous_jax.session import _rows
+from alfamous_jax.session import _replay, _rows
+from alfamous_jax.session._fits import Kept
 from alfamous_jax.session._journal import VERSION, Journal
-from alfamous_jax.session._ledger import ANSWERS, KINDS, Answer, Ledger
+from alfamous_jax.session._ledger import Answer
 from alfamous_jax.session._model import Model, Setup
+from alfamous_jax.session._record import Record
 from alfamous_jax.session._settings import Settings
 
 ARRAYS = ("place", "ridge", "mean", "cov", *PoolState._fields[1:], "predicted", "before", "change")
 
 
-def setup_of(rows: np.ndarray, about: Settings) -> Setup:
-    """What does not change, with the rows that are set aside for the audit."""
-    held = np.zeros(len(rows), bool)
-    free = np.setdiff1d(np.arange(len(rows)), np.array([row for row, _ in about.labels], np.int64))
-    held[np.random.default_rng(about.seed).choice(free, round(about.audit * len(free)), replace=False)] = True
-    maps = last_layer.measure(rows, about.seed)
-    return Setup(rows, maps, held, _strategies.parse(about.strategy), about.lam, about.seed)
+def write(path: str | pathlib.Path, record: Record) -> None:
+    """Writes a record in which no fit waits; whole or not at all."""
+    arrays, answers = _arrays_of(record.current()), [answer.to_json() for answer in record.ledger.answers]
+    about = {"settings": record.about._asdict(), "features": record.path, "answers": answers}
+    _saved.write(path, VERSION, about, arrays)
 
 
-def ledger_of(classes: Sequence[str], answers: Sequence[Answer], fixed: int) -> Ledger:
-    """A ledger of some answers; the head is fitted to the first `fixed` at once."""
-    ledger = Ledger(classes, answers[:fixed])
-    ledger.note_fit()
-    for answer in answers[fixed:]:
-        ledger.add(answer)
-    return ledger
+def load(path: pathlib.Path, features: Any, journal: pathlib.Path | None) -> Record:
+    """The record that `write` wrote.
 
-
-def chances(setup: Setup, ledger: Ledger, num: int) -> list[float]:
-    """With what probability the next rows are asked for, each given those before it: NaN where nobody can say."""
-    if setup.strategy.name == "random":
-        taken = ledger.labels.keys() | ledger.skipped
-        left = int((~setup.held).sum()) - sum(not setup.held[row] for row in taken)
-        return [1.0 / (left - place) for place in range(num)]
-    cold = _strategies.is_cold(setup.strategy, len(set(ledger.labels.values())))
-    return [math.nan if setup.strategy.draws and not cold else 1.0] * num
-
-
-def replay(where: str, values: Sequence[Any], ledger: Ledger, setup: Setup, fixed: int) -> Ledger:
-    """The ledger after the lines of a journal.
+    Args:
+      path: of the file.
+      features: the pool; None takes the file that the session was begun with.
+      journal: a new file for the answers from here on.
 
     Raises:
-      ValueError: a line that no session over these rows has written; names it.
+      FileNotFoundError, ValueError: no such file, a damaged one, or other rows than those of the session.
     """
-    for number, value in enumerate(values, start=2):
-        try:
-            if isinstance(value, dict) and value.keys() == {"undo"} and isinstance(value["undo"], int):
-                ledger = ledger_of(ledger.first, ledger.without(value["undo"], fixed)[0], fixed)
-            else:
-                ledger.add(_checked(from_json(value), ledger, len(setup.rows)))
-        except ValueError as error:
-            raise ValueError(f"journal {where}, line {number}: {error}") from None
-    return ledger
+    about, answers, arrays, place = _read(path)
+    record = Record(
+        _rows_of(str(path), about, place if features is None else features),
+        about,
+        place if features is None else _rows.path_of(features),
+    )
+    record.ledger = _replay.ledger_of(about.classes, answers, record.fixed)
+    record.kept = Kept(_model_of(str(path), record.setup, arrays, len(answers)))
+    if journal is not None:
+        record.journal = _copied(journal, about, answers[record.fixed :])
+    return record
 
 
-def from_json(value: Any) -> Answer:
-    """What `Answer.to_json` gave.
-
-    Raises:
-      ValueError: it is none.
-    """
-    try:
-        odds = tuple(math.nan if p is None else float(p) for p in value["probabilities"])
-        rows, names = tuple(map(int, value["rows"])), tuple(map(str, value["labels"]))
-        answer = Answer(str(value["what"]), rows, names, odds, str(value["who"]), str(value["when"]))
-    except (KeyError, TypeError, ValueError):
-        answer = Answer("")
-    pairs = len(answer.rows) == len(answer.labels) if answer.what in ("label", "relabel") else True
-    if answer.what not in KINDS or not pairs or (answer.what == "audit" and len(answer.rows) != len(odds)):
-        raise ValueError(f"not an answer: {str(value)[:80]}")
-    return answer
-
-
-def _checked(answer: Answer, ledger: Ledger, num_rows: int) -> Answer:
-    wrong = [row for row in answer.rows if not 0 <= row < num_rows]
-    if wrong:
-        raise ValueError(f"row {wrong[0]} of a pool of {num_rows}")
-    unknown = [name for name in answer.labels if (name in ledger.classes) == (answer.what == "class")]
-    if answer.what in ANSWERS and unknown:
-        raise ValueError(f"the class {unknown[0]!r} among {len(ledger.classes)} others")
-    return answer
-
-
-def arrays_of(model: Model) -> dict[str, np.ndarray]:
+def _arrays_of(model: Model) -> dict[str, np.ndarray]:
     """A model as arrays, but for phi, which follows from rows and map."""
     state, nothing = model.state, np.zeros(0, np.int32)
     parts = {
@@ -106,7 +65,7 @@ def arrays_of(model: Model) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in parts.items()}
 
 
-def read(path: pathlib.Path) -> tuple[Settings, list[Answer], dict[str, np.ndarray], str]:
+def _read(path: pathlib.Path) -> tuple[Settings, list[Answer], dict[str, np.ndarray], str]:
     """What a saved session holds: settings, answers, arrays, and where its pool lay if that was a file.
 
     Raises:
@@ -115,12 +74,12 @@ def read(path: pathlib.Path) -> tuple[Settings, list[Answer], dict[str, np.ndarr
     about, arrays = _saved.read(path, "session", VERSION)
     try:
         settings = Settings(**about["settings"])
-        return settings, [from_json(value) for value in about["answers"]], arrays, str(about["features"])
+        return settings, [_replay.from_json(value) for value in about["answers"]], arrays, str(about["features"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a saved session ({error})") from error
 
 
-def rows_of(where: str, about: Settings, features: Any) -> np.ndarray:
+def _rows_of(where: str, about: Settings, features: Any) -> np.ndarray:
     """The pool that a saved session was over.
 
     Args:
@@ -139,7 +98,7 @@ def rows_of(where: str, about: Settings, features: Any) -> np.ndarray:
     return rows
 
 
-def copied(path: pathlib.Path, about: Settings, answers: Sequence[Answer]) -> Journal:
+def _copied(path: pathlib.Path, about: Settings, answers: Sequence[Answer]) -> Journal:
     """A new journal that begins with the answers of a saved session.
 
     Raises:
@@ -153,8 +112,8 @@ def copied(path: pathlib.Path, about: Settings, answers: Sequence[Answer]) -> Jo
     return journal
 
 
-def model_of(where: str, setup: Setup, arrays: Mapping[str, np.ndarray], num_answers: int) -> Model:
-    """The model that `arrays_of` took apart.
+def _model_of(where: str, setup: Setup, arrays: Mapping[str, np.ndarray], num_answers: int) -> Model:
+    """The model that `_arrays_of` took apart.
 
     Raises:
       ValueError: an array is not there.

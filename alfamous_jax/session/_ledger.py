@@ -89,6 +89,11 @@ class Ledger:
         cut = places[-steps]
         return self.answers[:cut] + [answer for answer in self.answers[cut:] if answer.what == "audit"], cut
 
+    def counts(self) -> dict[str, int]:
+        """Labels of each class, those of the audit among them."""
+        labels = np.array(list(self.labels.values()), np.int64)
+        return dict(zip(self.classes, np.bincount(labels, minlength=len(self.classes)).tolist(), strict=True))
+
     def training(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows and classes that the head may learn from [M] each: all labels but those of the audit."""
         pairs = [(row, label) for row, label in self.labels.items() if row not in self.drawn]

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import _strategies, cycle, last_layer, stopping, updates
+from alfamous_jax import _strategies, cycle, laplace, last_layer, stopping, updates
 from alfamous_jax._strategies import Labelled, Strategy
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.cycle import PoolState
 from alfamous_jax.last_layer import Maps
 from alfamous_jax.session._ledger import FITS, Ledger, can_fit
@@ -38,6 +39,7 @@ class Model(NamedTuple):
     predicted: jax.Array | None  # [N], by the head as fitted, None before the first fit
     before: jax.Array | None  # [N], by the one fitted before it
     change: tuple[jax.Array, ...]  # KL of the labels since the fit, nats, [n] for those told together
+    ahead: tuple[int, jax.Array] | None = None  # a row that may be answered next, and the pool along its column [N, 1]
 
 
 def follow(
@@ -106,9 +108,17 @@ def learn(setup: Setup, model: Model, rows: list[int], labels: list[int]) -> Mod
         padded = np.full(size, -1, np.int32)
         answers = np.full(size, -1, np.int32)
         padded[: len(part)], answers[: len(part)] = part, labels[start : start + size]
-        state, gained = _take_in(state, model.phi, padded, answers, setup.strategy.updates)
+        along = foresee(setup, model, part[0]).ahead if size == 1 else None
+        state, gained = _take_in(state, model.phi, padded, answers, along and along[1], setup.strategy.updates)
         change.append(gained[: len(part)])
-    return model._replace(state=state, change=tuple(change))
+    return model._replace(state=state, change=tuple(change), ahead=None)
+
+
+def foresee(setup: Setup, model: Model, row: int) -> Model:
+    """The model with what a label of a row needs of the whole pool, whatever the label is: phi cov phi_row."""
+    if not setup.strategy.updates or (model.ahead is not None and model.ahead[0] == row):
+        return model
+    return model._replace(ahead=(row, _along(model.state.posterior.cov, model.phi, row)))
 
 
 def _pass_over(model: Model, rows: tuple[int, ...]) -> Model:
@@ -143,16 +153,30 @@ def _no_labels(phi: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.full(1, -1, jnp.int32), jnp.zeros(1, bool)
 
 
+@jax.jit
+def _along(cov: jax.Array, phi: jax.Array, row: jax.Array) -> jax.Array:
+    """The pool along the column of a row, phi cov phi_row [N, 1]: the one pass over phi that a label costs."""
+    return laplace.pool_dot(phi, dot(cov, phi[row])[:, None])
+
+
 @partial(jax.jit, static_argnames="updating")
 def _take_in(
-    state: PoolState, phi: jax.Array, rows: jax.Array, labels: jax.Array, updating: bool
+    state: PoolState, phi: jax.Array, rows: jax.Array, labels: jax.Array, along: jax.Array | None, updating: bool
 ) -> tuple[PoolState, jax.Array]:
-    """The state after some labels [n], -1 for padding, and the KL of each; a row passed over before is taken in too."""
+    """The state after some labels [n], -1 for padding, and the KL of each; a row passed over before is taken in too.
+
+    Of a single row, the pool along its column is known: in that coordinate its column is 1.
+    """
     available = state.available.at[jnp.where(rows >= 0, rows, len(phi))].set(True, mode="drop")
     state = state._replace(available=available)
     if not updating:
         return cycle.count(state, rows, labels), jnp.zeros(len(rows))
     given = jnp.where((rows >= 0)[:, None], phi[rows], 0.0)
-    _, gains = updates.update_many(state.posterior, given, jnp.where(rows >= 0, labels, 0))
+    posterior, gains = updates.update_many(state.posterior, given, jnp.where(rows >= 0, labels, 0))
     change = jax.vmap(stopping.gain_kl)(gains, given)[0]
-    return cycle.update(state, phi, rows, labels), change
+    if along is None:
+        return cycle.update(state, phi, rows, labels), change
+    change_along = gains._replace(column=jnp.eye(1, dtype=along.dtype))
+    logits, variance = updates.refresh(state.logits, state.variance, along, change_along)
+    counted = cycle.count(state, rows, labels)
+    return counted._replace(posterior=posterior, logits=logits, variance=variance), change

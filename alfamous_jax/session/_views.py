@@ -54,24 +54,15 @@ def _of_phi(posterior: laplace.Posterior, phi: jax.Array) -> jax.Array:
     return laplace.mean_field(*laplace.predict(posterior, phi))
 
 
-def progress(model: Model, num_labels: int, classes: list[str]) -> Progress:
+def progress(model: Model, ledger: Ledger) -> Progress:
     """How much the last labels and the last fit changed."""
+    num_labels, classes = len(ledger.training()[0]), ledger.classes
     shares = np.full(len(classes), np.nan)
     if model.before is not None and model.predicted is not None:
         shares = np.asarray(stopping.agreement(model.before, model.predicted, len(classes)))
     moved = tuple(float(x) for part in model.change for x in np.asarray(part))
     least = float(np.nanmin(shares)) if np.isfinite(shares).any() else math.nan
     return Progress(num_labels, moved, dict(zip(classes, map(float, shares), strict=True)), least)
-
-
-def draw(setup: Setup, model: Model, ledger: Ledger, num: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Further rows of the audit, and with what probability each was drawn."""
-    left = setup.held.copy()
-    left[list(ledger.drawn)] = False
-    score = 1.0 - jnp.max(probabilities(model.state), axis=1)
-    key = jax.random.fold_in(jax.random.key(setup.seed + 1), len(ledger.drawn))
-    rows, log_prob = (np.asarray(x) for x in estimate.draw(key, score, left, num=num))
-    return tuple(rows[rows >= 0].tolist()), tuple(np.exp(log_prob[rows >= 0].astype(np.float64)).tolist())
 
 
 def estimated(setup: Setup, model: Model, ledger: Ledger) -> Estimate:

@@ -4,7 +4,6 @@ A unit goes on from its last checkpoint and appends what every cycle brings to a
 started the run follows. It can be lost and started again anywhere and at any time.
 """
 
-import hashlib
 import os
 import pathlib
 import platform
@@ -16,7 +15,7 @@ from ml_collections import FrozenConfigDict
 
 from experiments.plan.strategies import Lane, group_name
 from experiments.plan.work import Plan
-from experiments.store import files, lanes
+from experiments.store import digests, files, lanes
 
 THREADS = ("NPROC", "OPENBLAS_NUM_THREADS")  # what XLA and SciPy's LAPACK go by when they make their threads
 RETRIES = 3  # how often a unit that lost its worker is started again
@@ -55,7 +54,7 @@ class Outcome(NamedTuple):
 def make_units(plan: Plan, folder: pathlib.Path, compile_cache: str) -> list[Unit]:
     """The units of a run whose `config.json` is written."""
     (folder / lanes.FOLDER).mkdir(exist_ok=True)
-    digest, cwd = _digest(folder), os.getcwd()
+    digest, cwd = digests.of_file(folder / "config.json"), os.getcwd()
     return [
         Unit(str(folder), digest, cwd, plan.kind, group, plan.last_cycle(group[0]), compile_cache)
         for group in plan.groups
@@ -92,7 +91,7 @@ def refuse_lost(unit: Unit, times: int, how: str) -> None:
 
 def _work(unit: Unit) -> None:
     folder = pathlib.Path(unit.folder)
-    if not (folder / "config.json").is_file() or _digest(folder) != unit.digest:
+    if not (folder / "config.json").is_file() or digests.of_file(folder / "config.json") != unit.digest:
         raise ValueError(
             f"workdir {folder}: {platform.node()} does not find this run's config.json there; "
             "the workdir must be on a file system that all workers see"
@@ -121,7 +120,3 @@ def _work(unit: Unit) -> None:
             folder / "checkpoints",
             lambda records, timing: lanes.append(unit.path, lanes.Line(records, timing)),
         )
-
-
-def _digest(folder: pathlib.Path) -> str:
-    return hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()

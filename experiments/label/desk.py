@@ -3,7 +3,9 @@
 import contextlib
 import secrets
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from experiments.label.table import Table
 AUDIT_EVERY = 5  # one question of so many is of the audit
 KEYS = 9  # answers with a key of their own
 RECENT = 5  # answers that are shown again
+AFTER_S = 0.05  # for the browser, which draws the question before anything else is computed
 LONGEST = 100  # letters of the name of a class
 UNDONE = ("label", "skip", "relabel", "class")
 
@@ -91,6 +94,7 @@ class Desk:
         self._num_rows, self._audit = size
         self._scores = Scores(held_out)
         self._lock, self._due = threading.RLock(), threading.Event()
+        self._disk = ThreadPoolExecutor(1)  # waits for the disk
         self._start, self._changes = secrets.token_hex(4), 0
         self._view: View | None = None
         self._open: tuple[int | None, bool] | None = None  # the question, which stays until it is answered
@@ -163,6 +167,7 @@ class Desk:
             self._scores.look_back(whole.as_of(mark))
             self._show_again()
         while True:
+            self._foresee()
             self.catch_up()
             with self._lock:
                 now = self._session.as_of(len(self._session.history))
@@ -170,6 +175,7 @@ class Desk:
                 self._show_again()
             self._due.wait()
             self._due.clear()
+            time.sleep(AFTER_S)
 
     def catch_up(self) -> None:
         """Makes the fits that were put off, without keeping anybody waiting."""
@@ -179,7 +185,15 @@ class Desk:
             now.head  # noqa: B018  the fit itself, for which nobody has to wait
             with self._lock:
                 self._session.catch_up(now)
+            self._foresee()
             self._show_again()
+
+    def _foresee(self) -> None:
+        """What can be known of the next model before the question that is open is answered."""
+        with self._lock:
+            row, is_audit = self._open or (None, True)
+            if row is not None and not is_audit:
+                self._session.foresee(row)
 
     def _show_again(self) -> None:
         """What is shown is another, but for the question that is open."""
@@ -189,7 +203,7 @@ class Desk:
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        """One change at a time; the journal has it before the file."""
+        """One change at a time; the journal has it before the file, and the next question is found meanwhile."""
         with self._lock:
             self._table.check()
             try:
@@ -197,7 +211,11 @@ class Desk:
             finally:
                 self._open = None
                 self._show_again()
-            self._table.write(self._session.labels)
+            written = self._disk.submit(self._table.write, self._session.labels)
+            try:
+                self.view()
+            finally:
+                written.result()
             self._due.set()
 
     def _look(self) -> View:

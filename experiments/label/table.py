@@ -88,15 +88,17 @@ def told(journal: pathlib.Path) -> tuple[dict[str, Any], dict[int, str], dict[in
       journal: its path; nothing need be there.
 
     Returns:
-      the settings in its first line, {} where there is none; the labels after all lines; and those before the last.
-      What is no journal is left to the session to refuse, and comes back as nothing.
+      the settings in its first line, {} where there is none; the labels after all lines; and those before the last
+      line that changed any, which that of a fit or of a draw for the audit may follow. What is no journal is left to
+      the session to refuse, and comes back as nothing.
     """
     try:
         lines = journal.read_bytes().split(b"\n")[:-1]
         head, *values = [json.loads(line) for line in lines]
         first = {int(row): str(name) for row, name in head["labels"]}
-        return head, _labels(first, values), _labels(first, values[:-1])
-    except (OSError, ValueError, KeyError, TypeError):
+        changes = [place for place, value in enumerate(values) if value.get("what") in (None, "label", "relabel")]
+        return head, _labels(first, values), _labels(first, values[: max(changes, default=0)])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}, {}, {}
 
 

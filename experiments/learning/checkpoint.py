@@ -3,7 +3,6 @@
 The seal is a file beside what orbax writes, with a digest of every file, and of the group and the cycle that it is of.
 """
 
-import hashlib
 import pathlib
 import shutil
 from typing import Any, NamedTuple
@@ -60,7 +59,7 @@ def save(checkpoints: ocp.CheckpointManager, state: State, origin: str) -> None:
     if jax.process_index() == 0:
         folder = pathlib.Path(str(checkpoints.directory), str(state.cycle - 1))
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not files.is_litter(path.name)]
-        written = {str(path.relative_to(folder)): _digest(path) for path in paths}
+        written = {str(path.relative_to(folder)): digests.of_file(path) for path in paths}
         seal = {"origin": origin, "files": written, "seal": _of_seal(folder, origin, written)}
         files.write_json(folder / SEAL, seal)
 
@@ -118,7 +117,7 @@ def _check_files(folder: pathlib.Path, origin: str) -> None:
         if not isinstance(written, dict) or seal.get("seal") != _of_seal(folder, written_with, written):
             raise ValueError(f"its {SEAL} is damaged, or of another cycle or group")
         for name, digest in written.items():
-            if _digest(folder / name) != digest:
+            if digests.of_file(folder / name) != digest:
                 raise ValueError(f"{name} is damaged")
     except (ValueError, OSError) as error:
         raise _unreadable(folder, str(error)) from None
@@ -135,8 +134,3 @@ def _unreadable(folder: object, reason: str) -> ValueError:
 
 def _of_seal(folder: pathlib.Path, origin: str, written: dict[str, str]) -> str:
     return digests.of({}, folder.parent.name, folder.name, origin, *(f"{name} {x}" for name, x in written.items()))
-
-
-def _digest(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """What decides the results of a run and stands in no config: its data, a source network, code of the user's own."""
 
-import hashlib
 import pathlib
 import sys
 from typing import Any
@@ -54,7 +53,7 @@ def code(config: FrozenConfigDict) -> dict[str, str]:
     names = [config.dataset, config.backbone, *(parse(name).base for name in strategies)]
     modules = {resolve(name, "config").__module__ for name in names if is_dotted(name)}
     paths = {name: getattr(sys.modules[name], "__file__", None) for name in sorted(modules)}
-    return {name: hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for name, path in paths.items() if path}
+    return {name: digests.of_file(pathlib.Path(path)) for name, path in paths.items() if path}
 
 
 def _of_dataset(dataset: Dataset) -> str:

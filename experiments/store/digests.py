@@ -1,6 +1,7 @@
 """Digests that tell whether something is what it was."""
 
 import hashlib
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,3 +32,9 @@ def of(arrays: Mapping[str, Any], *texts: str) -> str:
     for text in texts:
         digest.update(f"{len(text)} {text}\n".encode())
     return digest.hexdigest()[:DIGITS]
+
+
+def of_file(path: pathlib.Path) -> str:
+    """The SHA-256 of the bytes of a file, all 64 digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

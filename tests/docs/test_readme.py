@@ -67,7 +67,7 @@ def test_label_by_hand(monkeypatch, tmp_path, capsys):
     assert np.mean(session.predict() == np.array(session.classes)[truth]) > 0.9
     reader.run()
     assert set(reader.progress.agreement) == set(session.classes) and not reader.left
-    held = reader.session._setup.held
+    held = reader.session._record.setup.held
     accuracy = np.mean((session.predict() == np.array(session.classes)[truth])[held])
     assert reader.found.accuracy.low - 0.05 < accuracy < reader.found.accuracy.high + 0.05
 

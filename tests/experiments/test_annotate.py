@@ -67,7 +67,7 @@ def test_it_goes_on_with_the_runs_that_are_missing(data, tmp_path, capsys, monke
     assert [(one["strategy"], one["noise"]) for one in runs] == [
         ("random", 0.0), ("margin-alfamous", 0.0), ("random", 0.4), ("margin-alfamous", 0.4)
     ]  # fmt: skip
-    assert [point["labels"] for point in runs[0]["points"]] == [4, 8]
+    assert [point["labels"] for point in runs[0]["points"]] == [4, 8] and runs[0]["fits"] == 25
     assert all(point["wrong"] == 0 for one in runs[:2] for point in one["points"])
     assert sum(one["points"][-1]["wrong"] for one in runs[2:]) > 0
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]) + '{"strat')
@@ -84,6 +84,7 @@ def test_it_goes_on_with_the_runs_that_are_missing(data, tmp_path, capsys, monke
         ("--noise=1.0", "--noise: expected shares of at least 0 and below 1, got 1.0"),
         ("--strategies=vaal", "strategy must be one of"),
         ("--ratio=0", "--ratio: expected a share above 0"),
+        ("--fits=-1", "retrain_every must be a whole number, 0 or more, got -1"),
         ("--seeds=0", "--seeds: expected at least 1, got 0"),
         ("--labels=3", "--labels: expected at least 4, got 3"),
         ("--labels=500", "--labels: the pool has"),
@@ -104,3 +105,31 @@ def test_a_table_has_mean_and_error():
         "| us | 0.600 ± 0.100 (2) | 0.250 (1) |",
         "| random | 0.125 (1) |  |",
     ]
+
+
+def test_how_often_to_fit_is_a_column_where_it_differs():
+    runs = [(0, 0.5, 0.75), (5, 0.625, 0.625)]
+    points = [[{"macro_f1": 0.0}, {"macro_f1": f, "macro_f1_fitted": g}] for _, f, g in runs]
+    found = [{"strategy": "us", "noise": 0.0, "fits": x[0], "points": p} for x, p in zip(runs, points, strict=True)]
+    old = {"strategy": "us", "noise": 0.0, "points": [{"macro_f1": 0.25}]}  # kept before there was a choice: 25
+    assert annotate.table([*found, old]).splitlines() == [
+        "| strategy | a fit every | 0% wrong |",
+        "| :-- | --: | --: |",
+        "| us | never | 0.500 (1) |",
+        "| us | 5 | 0.625 (1) |",
+        "| us | 25 | 0.250 (1) |",
+    ]
+    assert annotate.table(found, "macro_f1_fitted").splitlines()[2:] == [
+        "| us | never | 0.750 (1) |",
+        "| us | 5 | 0.625 (1) |",
+    ]
+
+
+@pytest.mark.slow
+def test_a_fit_more_or_less_changes_the_run_and_not_its_last_fit(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(last_layer, "NUM_FEATURES", 16)
+    annotate.main([*data, "--strategies=random", "--ratio=1", "--noise=0", "--seeds=1", "--fits=0,2"])
+    path = tmp_path / "runs" / "runs.jsonl"
+    never, often = (json.loads(line)["points"][-1] for line in path.read_text().splitlines())
+    assert often["macro_f1"] == often["macro_f1_fitted"] == never["macro_f1_fitted"]  # random asks for the same rows
+    assert "The same under a head fitted at the end" in capsys.readouterr().out

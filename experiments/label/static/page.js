@@ -23,16 +23,16 @@ function show(html, own) {
   const made = new DOMParser().parseFromString(html, "text/html");
   const asked = byId("question"), next = made.getElementById("question");
   const scrolled = byId("counts").scrollTop;
-  for (const id of ["classes", "progress"]) byId(id).replaceWith(made.getElementById(id));
-  byId("counts").scrollTop = scrolled;
   const same = asked.dataset.row === next.dataset.row && !own;
+  const focused = document.activeElement && asked.contains(document.activeElement) ? document.activeElement.id : "";
+  if (!same) asked.replaceWith(next);
+  for (const id of ["classes", "progress"]) byId(id).replaceWith(made.getElementById(id));
+  if (scrolled) byId("counts").scrollTop = scrolled; // lays the page out, so once and last
   if (same) {
     asked.dataset.version = next.dataset.version;
     byId("undo").disabled = made.getElementById("undo").disabled;
     return;
   }
-  const focused = document.activeElement && asked.contains(document.activeElement) ? document.activeElement.id : "";
-  asked.replaceWith(next);
   (["undo", "skip"].includes(focused) ? byId(focused) || byId("ask") : byId("ask")).focus({ preventScroll: true });
   if (own) say(next.dataset.said, "wrong" in next.dataset);
   else {
@@ -103,17 +103,18 @@ function find() {
     if (left > 0) list.append(entry("", "", `and ${left} more`));
     if (!known) list.append(entry("class", typed, `New class “${typed}”${found.length ? "" : ": ↓ and Enter"}`));
     [...list.children].forEach((item, place) => (item.id = `match-${place}`));
-    if (found.length) choose(list.firstChild);
-    else choose(null);
   }
   list.hidden = !typed;
+  choose(typed && list.firstChild.dataset.do === "answer" ? list.firstChild : null);
   byId("search").setAttribute("aria-expanded", String(Boolean(typed)));
 }
 
 function choose(item) {
   for (const other of byId("matches").children) other.setAttribute("aria-selected", String(other === item));
-  if (item) byId("search").setAttribute("aria-activedescendant", item.id);
-  else byId("search").removeAttribute("aria-activedescendant");
+  if (item) {
+    byId("search").setAttribute("aria-activedescendant", item.id);
+    item.scrollIntoView({ block: "nearest" });
+  } else byId("search").removeAttribute("aria-activedescendant");
 }
 
 function leave() {

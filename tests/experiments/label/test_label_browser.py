@@ -138,6 +138,8 @@ def test_a_class_is_found_by_a_part_of_its_name(served, tab, tmp_path):
     found.keyboard.press("/")
     found.keyboard.type("er 17")
     assert found.inner_text("#matches [aria-selected=true]") == "further_17"
+    text, best = (found.locator(what).bounding_box() for what in (".cell", "#matches [aria-selected=true]"))
+    assert text["y"] + text["height"] <= best["y"] and best["y"] + best["height"] <= found.viewport_size["height"]
     row = press(found, "Enter")
     assert in_file(tmp_path) == {row: "further_17"}
     found.keyboard.press("/")

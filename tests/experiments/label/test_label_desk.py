@@ -79,6 +79,22 @@ def test_of_many_classes_the_likely_ones_have_the_keys(tmp_path):
     np.testing.assert_allclose(chances, np.sort(every)[::-1][:9], rtol=1e-3, atol=1e-5)
 
 
+def test_the_next_question_is_found_while_the_disk_is_waited_for(tmp_path, monkeypatch):
+    at = desk(tmp_path, "--audit", "0")
+    answer(at, 2)
+    write, found = at._table.write, []
+
+    def slowly(labels):
+        wait_for(lambda: at._view is not None and at._view.num_labels == 3, 60)
+        found.append(at._view.row)
+        write(labels)
+
+    monkeypatch.setattr(at._table, "write", slowly)
+    row = at.view().row
+    at.answer(row, name(row))
+    assert found == [at.view().row] and len(in_file(tmp_path)) == 3
+
+
 def test_undo_asks_again_and_takes_the_label_out_of_the_file(tmp_path):
     at = desk(tmp_path, "--audit", "0")
     rows = answer(at, 6)
@@ -167,15 +183,16 @@ def test_a_file_changed_meanwhile_stops_answers_and_is_kept(tmp_path):
         begun(tmp_path)
 
 
-@pytest.mark.parametrize("what", ["label", "undo"])
-def test_a_kill_between_journal_and_file_loses_nothing(tmp_path, what, monkeypatch):
-    at = desk(tmp_path, "--audit", "0")
-    answer(at, 4)
+@pytest.mark.parametrize("what, done", [("undo", 4), *(("label", done) for done in range(5))])
+def test_a_kill_between_journal_and_file_loses_nothing(tmp_path, what, done, monkeypatch):
+    """Some labels are followed by the line of a fit, the fifth by that of a draw for the audit."""
+    at = desk(tmp_path, "--audit", "0.3")
+    answer(at, done)
     monkeypatch.setattr(at._table, "write", lambda labels: (_ for _ in ()).throw(OSError("killed here")))
     with pytest.raises(OSError, match="killed here"):
         at.undo() if what == "undo" else answer(at, 1)
     session = again(tmp_path)
-    assert len(session.labels) == (3 if what == "undo" else 5) and session.labels == in_file(tmp_path)
+    assert len(session.labels) == (done - 1 if what == "undo" else done + 1) and session.labels == in_file(tmp_path)
 
 
 def test_half_a_line_in_the_journal_was_no_answer(tmp_path):
@@ -204,7 +221,8 @@ def test_one_question_of_five_is_of_the_audit_and_keeps_the_guess_to_itself(tmp_
         at.answer(view.row, name(view.row))
     assert audits == [False] * 5 + ([True] + [False] * 4) * 3
     session = again(tmp_path)
-    assert sum(len(x.rows) for x in session.history if x.what == "audit") == 3 and len(session.labels) == 20
+    assert sum(len(x.rows) for x in session.history if x.what == "audit") == 4 and len(session.labels) == 20
+    assert at.view().is_audit  # the fourth, drawn as soon as the answer before it was there
 
 
 def wait_for(condition, seconds=500):

@@ -195,3 +195,21 @@ def test_only_the_images_of_rows_are_served(tmp_path):
     )
     for path in ("image/60", "image/-1", "image/..%2flabels.csv", "image/x", "image/", "../pool.npz", "page.py"):
         assert web.get(BASE + path).status_code in (308, 404), path
+
+
+def test_a_first_fit_that_is_under_way_is_said(at, web):
+    said = "The model is being fitted for the first time"
+    for row in (0, 1):
+        assert said not in " ".join(look(web).words)
+        at.answer(row, NAMES[row])
+    assert said in " ".join(look(web).words)
+    at.catch_up()
+    assert said not in " ".join(look(web).words)
+
+
+def test_a_fair_share_is_told_once_there_are_labels(at, web):
+    assert "A fair share" not in " ".join(look(web).words) and "fair" not in [
+        x.get("class") for _, x in look(web).found
+    ]
+    at.answer(0, NAMES[0])
+    assert "A fair share is 0.3" in " ".join(look(web).words)

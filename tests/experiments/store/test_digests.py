@@ -31,3 +31,8 @@ def test_whatever_differs_gives_another_digest():
     found = [digests.of(arrays) for arrays in ({"x": X}, *others)]
     found += [digests.of({"x": X}, *texts) for texts in (("ab",), ("a", "b"), ("", "ab"))]
     assert len(set(found)) == len(found)
+
+
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "x").write_bytes(X.tobytes())
+    assert digests.of_file(tmp_path / "x") == hashlib.sha256(X.tobytes()).hexdigest()

@@ -3,20 +3,11 @@
 import numpy as np
 import pytest
 
-from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 
 NAMES = ("a", "b", "c")
 POOL = np.random.default_rng(5).normal(size=(40, 3)).astype(np.float32)
 SETTINGS = {"classes": NAMES, "retrain_every": 4}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    """Few random features."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        yield
 
 
 def seen(session):
@@ -66,6 +57,7 @@ CALLS = [
     (lambda s: s.undo(0), "steps must be a whole number of at least 1, got 0"),
     (lambda s: s.undo(2), "steps must be at most 1"),
     (lambda s: s.ask(0), "n must be a whole number of at least 1, got 0"),
+    (lambda s: s.foresee(40), "rows must be whole numbers from 0 to 39, got 40"),
     (lambda s: s.retrain(), "needs labels of two classes"),
     (lambda s: s.ask_audit(), "no rows are set aside"),
     (lambda s: s.predict([40]), "got 40"),
