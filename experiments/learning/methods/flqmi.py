@@ -14,9 +14,8 @@ def pick(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Select
     """Gradients at the mean weights; the classes below an equal share after the batch are the rare ones."""
     probs = jax.nn.softmax(laplace.predict(view.posterior, view.phi)[0])
     targets = jnp.where(view.labelled & (demand(view, settings.budget)[view.labels] > 0), 1.0, 0.0)
-    found: Selection = flqmi.select(
-        probs, view.phi, view.labels, targets, view.available, budget=settings.budget
-    )  # fmt: skip
+    rows = view.phi, view.labels, targets, view.available
+    found: Selection = flqmi.select(probs, *rows, budget=settings.budget)
     return found
 
 
