@@ -21,7 +21,9 @@ from alfamous_jax.selection import (
     centroids,
     coverage,
     diversity,
+    dropquery,
     falcun,
+    flqmi,
     minority,
     typicality,
 )
@@ -35,10 +37,12 @@ HERDING = ("maxherding", "maxherding-cb", "uherding", "uherding-cb")
 BY_BALL = ("probcover", "probcover-cb")
 BY_DISTANCE = ("kcenter", "kcenter-cb", *HERDING, *BY_BALL, "typiclust")
 BY_LINE = ("galaxy", "galaxy-fbu", "direct")
-OTHERS = (*BY_DISTANCE, *BY_LINE, "badge", "falcun", "batchbald", "entropy-pseudo", "cds-bal", *MINORITY)
+BY_GRADIENT = ("badge", "flqmi")
+BY_CHANGE = ("falcun", "dropquery", "base")
+OTHERS = (*BY_DISTANCE, *BY_LINE, *BY_GRADIENT, *BY_CHANGE, "batchbald", "entropy-pseudo", "cds-bal", *MINORITY)
 NAMES = (*(base + f"-{form}" * bool(form) for base in UTILITIES for form in FORMS), *OTHERS)
 # Beside the forms of random, and minority with the rest at random.
-DRAWN = ("badge", "falcun", "batchbald", "galaxy", "direct", *BY_BALL, "typiclust")
+DRAWN = ("badge", "falcun", "dropquery", "batchbald", "galaxy", "direct", *BY_BALL, "typiclust")
 NUM_SAMPLES = 100  # of the weights, for batchbald
 
 
@@ -162,6 +166,15 @@ def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, 
         found = typicality.select(key, *rows, budget=num)
     elif name == "falcun":
         found = falcun.select(key, probs, available, budget=num)
+    elif name == "dropquery":
+        drop_key, key = jax.random.split(key)
+        doubt = dropquery.disagreement(drop_key, state.posterior.mean, phi)
+        found = dropquery.select(key, doubt, phi, available, budget=num)
+    elif name == "base":
+        found = boundary.base(state.logits, state.posterior.mean, state.counts, available, budget=num)
+    elif name == "flqmi":
+        targets = jnp.where(labelled & (demand[labels] > 0), 1.0, 0.0)
+        found = flqmi.select(jax.nn.softmax(state.logits), phi, believed, targets, available, budget=num)
     elif name in BY_LINE:
         of_boundary = boundary.direct if name == "direct" else boundary.galaxy
         found = of_boundary(key, probs, believed, labelled, available, budget=num)

@@ -56,7 +56,8 @@ def fit(
     precision = ridge I + sum_i m_i w_i phi_i phi_i', w_i the curvature at the given mean.
 
     Args:
-      mean: trained last-layer weights [K, D].
+      mean: trained last-layer weights [K, D], such as those of `map_head.fit`. Before the first label they are the mean
+        of the prior, 0 or a head that is known: the posterior is then the prior.
       phi: features of the labelled rows, padded [L, D].
       mask: m, which rows of `phi` count [L]; or how much, numbers of at least 0.
       ridge: prior precision, > 0; inside a trace another one gives a covariance of NaN. So does one for which float32

@@ -30,6 +30,7 @@ class Problem(NamedTuple):
     penalty: jax.Array  # [R], the ridge, 0 for an intercept
     power: jax.Array  # [R]
     offset: jax.Array  # [K], NEVER for a class that is left out
+    prior: jax.Array | None = None  # [K, R], the weights that the penalty draws to; None is 0
 
 
 class State(NamedTuple):
@@ -44,7 +45,13 @@ class State(NamedTuple):
 
 
 def problem_of(
-    base: Basis, labels: jax.Array, mask: jax.Array, ridge: jax.Array | float, num_classes: int, intercept: bool
+    base: Basis,
+    labels: jax.Array,
+    mask: jax.Array,
+    ridge: jax.Array | float,
+    num_classes: int,
+    intercept: bool,
+    prior: jax.Array | None = None,
 ) -> Problem:
     """The problem of some labelled rows; an intercept is one more coordinate that is not penalised."""
     rows, power = jnp.where(mask[:, None] != 0, base.rows, 0.0), base.power
@@ -58,12 +65,20 @@ def problem_of(
         power = jnp.append(power, jnp.sum(mask))
         penalty = jnp.append(penalty, 0.0)
         offset = jnp.where(jnp.sum(targets, axis=0) > 0, 0.0, NEVER).astype(dtype)
-    return Problem(rows, targets, mask, penalty, power, offset)
+        prior = None if prior is None else jnp.pad(prior, ((0, 0), (0, 1)))
+    return Problem(rows, targets, mask, penalty, power, offset, prior)
 
 
-def nothing(rows: jax.Array, num_classes: int) -> jax.Array:
-    """Weights of 0 [K, R] that are no single number spread: jaxlib 0.10.2 makes garbage of that (docs/upstream)."""
-    return jnp.zeros((num_classes, 1), rows.dtype) + 0.0 * rows[0]
+def unmoved(problem: Problem) -> jax.Array:
+    """The prior's weights [K, R]: 0 that is no single number spread, of which jaxlib 0.10.2 makes garbage."""
+    if problem.prior is not None:
+        return problem.prior
+    return jnp.zeros((len(problem.offset), 1), problem.rows.dtype) + 0.0 * problem.rows[0]  # see docs/upstream
+
+
+def _from_prior(problem: Problem, weights: jax.Array) -> jax.Array:
+    """What the penalty squares [K, R]."""
+    return weights if problem.prior is None else weights - problem.prior
 
 
 def minimise(problem: Problem, start: jax.Array, ridge: jax.Array | float, max_steps: int, tolerance: float) -> State:
@@ -91,7 +106,9 @@ def minimise(problem: Problem, start: jax.Array, ridge: jax.Array | float, max_s
 def at(problem: Problem, weights: jax.Array, ridge: jax.Array | float, number: jax.Array) -> State:
     """Objective, gradient and certificate at some weights."""
     probs = _probabilities(problem, weights)
-    gradient = problem.penalty * weights - dot((problem.targets - probs * problem.mask[:, None]).T, problem.rows)
+    gradient = problem.penalty * _from_prior(problem, weights) - dot(
+        (problem.targets - probs * problem.mask[:, None]).T, problem.rows
+    )
     spread = jnp.sum(probs * (1.0 - probs) * problem.mask[:, None], axis=0)
     stiffness = jnp.where(problem.penalty > 0, ridge, jnp.maximum(spread, jnp.finfo(weights.dtype).eps)[:, None])
     gap = jnp.sum(gradient**2 / (2.0 * stiffness))
@@ -108,7 +125,7 @@ def _probabilities(problem: Problem, weights: jax.Array) -> jax.Array:
 
 def _objective(problem: Problem, weights: jax.Array) -> jax.Array:
     losses = -jnp.sum(problem.targets * jax.nn.log_softmax(_logits(problem, weights)), axis=1)
-    return jnp.sum(losses) + 0.5 * jnp.sum(problem.penalty * weights**2)
+    return jnp.sum(losses) + 0.5 * jnp.sum(problem.penalty * _from_prior(problem, weights) ** 2)
 
 
 def _solve(problem: Problem, probs: jax.Array, gradient: jax.Array, diagonal: jax.Array) -> jax.Array:

@@ -16,11 +16,17 @@ LARGEST = 0.999  # of a leverage, so that a row is never divided by 0
 
 
 def log_evidence(
-    base: Basis, labels: jax.Array, mask: jax.Array, weights: jax.Array, ridge: jax.Array | float
+    base: Basis,
+    labels: jax.Array,
+    mask: jax.Array,
+    weights: jax.Array,
+    ridge: jax.Array | float,
+    prior_mean: jax.Array | float = 0.0,
 ) -> jax.Array:
     """Laplace's approximation of log p(labels | map, ridge) (MacKay, 1992).
 
-    sum_i m_i log p_i[y_i] - ridge / 2 |W|^2 - 1/2 sum_k log det(I + Z' diag(m p_k (1 - p_k)) Z / ridge) at the mode W.
+    sum_i m_i log p_i[y_i] - ridge / 2 |W - W_0|^2 - 1/2 sum_k log det(I + Z' diag(m p_k (1 - p_k)) Z / ridge), at the
+    mode W.
 
     Args:
       base: of `map_head.basis`, rows Z [M, R].
@@ -29,6 +35,7 @@ def log_evidence(
       weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`. At any other weights the number
         means nothing.
       ridge: [].
+      prior_mean: W_0, as of `map_head.fit_in`.
 
     Returns:
       log evidence []. Where M and R are above 128, the 128 rows that matter most to a class are taken exactly and the
@@ -37,7 +44,7 @@ def log_evidence(
     rows, logits = _at(base, labels, mask, weights)
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]
     volumes = jax.lax.map(lambda weight: _log_det(rows, base.inner, weight, ridge), _spread(logits, mask))
-    return jnp.sum(log_probs * mask) - 0.5 * ridge * jnp.sum(weights**2) - 0.5 * jnp.sum(volumes)
+    return jnp.sum(log_probs * mask) - 0.5 * ridge * jnp.sum((weights - prior_mean) ** 2) - 0.5 * jnp.sum(volumes)
 
 
 def leave_one_out_loss(
@@ -52,7 +59,7 @@ def leave_one_out_loss(
       base: of `map_head.basis`, rows Z [M, R].
       labels: [M].
       mask: m, which rows count [M], or how much.
-      weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`.
+      weights: the mode in the coordinates of the basis [K, R], as of `map_head.fit_in`; a prior's mean is in it.
       ridge: [].
 
     Returns:

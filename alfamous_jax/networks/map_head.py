@@ -14,7 +14,7 @@ import numpy as np
 
 from alfamous_jax.core import convert
 from alfamous_jax.core.numerics import dot
-from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, nothing, problem_of
+from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, problem_of, unmoved
 
 __all__ = ["Basis", "HeadInfo", "basis", "fit", "fit_in"]
 
@@ -23,7 +23,7 @@ class HeadInfo(NamedTuple):
     """How the fit ended."""
 
     objective: jax.Array  # []
-    gradient: jax.Array  # [], norm of the gradient over that at weights of 0
+    gradient: jax.Array  # [], norm of the gradient over that at the prior's mean
     gap: jax.Array  # [], no weights have an objective below objective - gap
     num_steps: jax.Array  # [], of Newton's method
     converged: jax.Array  # [], whether gap is at most tolerance * objective
@@ -36,11 +36,12 @@ def fit(
     num_classes: int,
     ridge: jax.Array | float = 1.0,
     *,
+    prior_mean: jax.Array | None = None,
     intercept: bool = False,
     max_steps: int = 50,
     tolerance: float = 1e-5,
 ) -> tuple[jax.Array, HeadInfo]:
-    """The weights that minimise sum_i m_i -log softmax(W phi_i)[y_i] + ridge / 2 |W|^2, with a certificate.
+    """The weights that minimise sum_i m_i -log softmax(W phi_i)[y_i] + ridge / 2 |W - W_0|^2, with a certificate.
 
     The mode of the posterior whose covariance `laplace.fit` approximates with the same ridge. The gap follows from
     strong convexity: f(W) - min f <= |grad f(W)|^2 / (2 ridge).
@@ -51,13 +52,16 @@ def fit(
       mask: m, which rows of the buffer count [M]; or how much, numbers of at least 0: a row of 2 is there twice.
       num_classes: K, static.
       ridge: prior precision [], > 0. scikit-learn's C is 1 / ridge.
+      prior_mean: W_0, the mean of the prior [K, D], such as a zero-shot head; 0 if not given. Without labels it is the
+        answer; a class without labels stays near it.
       intercept: a bias that is not penalised, static. A class without labels is then never predicted, as its best bias
         is minus infinity; without an intercept it keeps a probability.
       max_steps: of Newton's method, static.
       tolerance: where to stop, the gap over the objective.
 
     Raises:
-      ValueError: outside of a trace, a ridge that is not above 0, or a row that counts less than nothing.
+      ValueError: a prior_mean of another shape; outside of a trace, a ridge that is not above 0, or a row that counts
+        less than nothing.
 
     Returns:
       mean [K, D], or [K, D + 1] with the biases last; and how the fit ended. `converged` is False where float32 or
@@ -73,12 +77,15 @@ def fit(
     """
     chex.assert_rank([features, labels, mask], [2, 1, 1])
     chex.assert_equal_shape_prefix([features, labels, mask], 1)
+    if prior_mean is not None and jnp.shape(prior_mean) != (num_classes, features.shape[1]):
+        got = list(jnp.shape(prior_mean))
+        raise ValueError(f"prior_mean must be of shape [{num_classes}, {features.shape[1]}], got {got}")
     if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
         raise ValueError(f"ridge must be above 0, got {ridge}")
     if not isinstance(mask, jax.core.Tracer) and mask.dtype != bool and not (counts := np.asarray(mask) >= 0).all():
         raise ValueError(f"mask must be at least 0, got {mask[np.argmin(counts)]} at {np.argmin(counts)}")
     fitted: tuple[jax.Array, HeadInfo] = _fit(
-        features, labels, mask, num_classes, ridge, intercept, max_steps, tolerance
+        features, labels, mask, num_classes, ridge, prior_mean, intercept, max_steps, tolerance
     )
     return fitted
 
@@ -90,14 +97,20 @@ def _fit(
     mask: jax.Array,
     num_classes: int,
     ridge: jax.Array | float,
+    prior_mean: jax.Array | None,
     intercept: bool,
     max_steps: int,
     tolerance: float,
 ) -> tuple[jax.Array, HeadInfo]:
     base = basis(features, mask)
-    problem = problem_of(base, labels, mask, ridge, num_classes, intercept)
-    state = minimise(problem, nothing(problem.rows, num_classes), ridge, max_steps, tolerance)
-    mean = dot(state.weights[:, : base.rows.shape[1]], base.directions.T)
+    inside = None if prior_mean is None else dot(prior_mean.astype(base.rows.dtype), base.directions)
+    problem = problem_of(base, labels, mask, ridge, num_classes, intercept, inside)
+    state = minimise(problem, unmoved(problem), ridge, max_steps, tolerance)
+    mean = state.weights[:, : base.rows.shape[1]]
+    if prior_mean is None or inside is None:
+        mean = dot(mean, base.directions.T)
+    else:  # outside the span of the rows the prior stays
+        mean = prior_mean + dot(mean - inside, base.directions.T)
     if intercept:
         mean = jnp.concatenate([mean, (state.weights[:, -1] + problem.offset)[:, None]], axis=1)
     return mean, _info(problem, state, ridge, tolerance)
@@ -112,7 +125,7 @@ def basis(features: jax.Array, mask: jax.Array) -> Basis:
 
     Returns:
       the rows in min(M, D) coordinates. Weights in them have the norm and the logits of weights in the span of the
-      rows, where every minimiser lies.
+      rows, where every minimiser lies, or how it differs from a prior's mean.
     """
     features = convert.as_float(features)
     num_rows, width = features.shape
@@ -136,6 +149,7 @@ def fit_in(
     ridge: jax.Array | float,
     start: jax.Array | None = None,
     *,
+    prior_mean: jax.Array | None = None,
     tolerance: float = 1e-5,
     max_steps: int = 50,
 ) -> tuple[jax.Array, HeadInfo]:
@@ -147,21 +161,23 @@ def fit_in(
       mask: [M], as in `fit`; may leave out rows of the basis.
       num_classes: K, static.
       ridge: [].
-      start: [K, R], such as the weights at another ridge; 0 if not given.
+      start: [K, R], such as the weights at another ridge; the prior's mean if not given.
+      prior_mean: in the coordinates of the basis [K, R], W_0 @ base.directions; 0 if not given. The weights are then
+        W_0 + (weights - prior_mean) @ base.directions.T.
       tolerance: as in `fit`.
       max_steps: static.
 
     Returns:
       weights [K, R] in the coordinates of the basis, and how the fit ended.
     """
-    problem = problem_of(base, labels, mask, ridge, num_classes, intercept=False)
-    first = nothing(problem.rows, num_classes) if start is None else start
+    problem = problem_of(base, labels, mask, ridge, num_classes, False, prior_mean)
+    first = unmoved(problem) if start is None else start
     state = minimise(problem, first, ridge, max_steps, tolerance)
     return state.weights, _info(problem, state, ridge, tolerance)
 
 
 def _info(problem: Problem, state: State, ridge: jax.Array | float, tolerance: float) -> HeadInfo:
-    first = at(problem, nothing(problem.rows, len(problem.offset)), ridge, state.number)
+    first = at(problem, unmoved(problem), ridge, state.number)
     norm = jnp.linalg.norm(first.gradient)
     left = jnp.linalg.norm(state.gradient) / jnp.where(norm > 0, norm, 1.0)
     reached = state.gap <= tolerance * state.objective

@@ -40,7 +40,7 @@ def left_out(name, check):
     alike = [other for other in methods.names() if compiled(other) == compiled(name)]
     if check in SAME and name != alike[-1]:
         return f"{alike[-1]} is tried: its program is the same"
-    if check == "jit_equals_eager" and strategy.base in ("probcover", "typiclust", "batchbald"):
+    if check == "jit_equals_eager" and strategy.base in ("probcover", "typiclust", "dropquery", "flqmi", "batchbald"):
         return "it takes long without jit; it is compared with loops in its own tests"
     if check == "jit_equals_eager":
         pick = methods.method_of(strategy).pick

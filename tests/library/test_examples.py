@@ -16,7 +16,9 @@ from alfamous_jax import (
     coverage,
     cycle,
     diversity,
+    dropquery,
     falcun,
+    flqmi,
     laplace,
     last_layer,
     metrics,
@@ -26,7 +28,7 @@ from alfamous_jax import (
     updates,
 )
 
-FRONT = (acquisition, balance, balance_lp, clusters, coverage, cycle, diversity, falcun)
+FRONT = (acquisition, balance, balance_lp, clusters, coverage, cycle, diversity, dropquery, falcun, flqmi)
 FRONT += (laplace, last_layer, metrics, out_of_core, subpool, typicality, updates)
 
 

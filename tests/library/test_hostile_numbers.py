@@ -19,7 +19,9 @@ from alfamous_jax import (
     coverage,
     cycle,
     diversity,
+    dropquery,
     falcun,
+    flqmi,
     laplace,
     minority,
     single_stage,
@@ -30,7 +32,8 @@ N, K, H, BUDGET = 12, 3, 4, 3
 KEY = jax.random.key(0)
 OUT, ROW = N - 1, 7  # a row that is neither labelled nor available, and an available one
 STAGED = ("single_stage", "single_stage_core")
-DRAWN = (*STAGED, "badge", "batch_bald", "minority", "galaxy", "direct", "prob_cover", "falcun", "typicality")
+DRAWN = (*STAGED, "badge", "batch_bald", "minority", "galaxy", "direct")
+DRAWN += ("prob_cover", "dropquery", "falcun", "typicality")
 WEIGHED = ("select_one", "query", "greedy", "pseudo_label", "lp", "k_center_balanced")
 
 
@@ -134,6 +137,11 @@ SELECTORS = {
     "coverage": lambda p: coverage.select(weights(p), *spread(p), budget=BUDGET),
     "prob_cover": lambda p: coverage.prob_cover(
         KEY, weights(p), *spread(p), budget=BUDGET, num_classes=p.probs.shape[1]
+    ),
+    "base": lambda p: boundary.base(p.probs, jnp.eye(p.probs.shape[1]), p.counts, p.available, budget=BUDGET),
+    "dropquery": lambda p: dropquery.select(KEY, p.utility, p.features, p.available, budget=BUDGET, candidates=2),
+    "flqmi": lambda p: flqmi.select(
+        p.probs, p.features, p.labels, jnp.where(p.labelled, 1.0, 0.0), p.available, budget=BUDGET
     ),
     "falcun": lambda p: falcun.select(KEY, p.probs, p.available, budget=BUDGET),
     "typicality": lambda p: typicality.select(KEY, *spread(p), budget=BUDGET),

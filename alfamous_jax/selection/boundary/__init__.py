@@ -1,6 +1,7 @@
-"""Rows at the boundary of a class in a ranking of the pool, found as a cut in a line is: GALAXY and DIRECT."""
+"""Rows at the boundary of a class: by cuts in a ranking of the pool, GALAXY and DIRECT, or by distances, BASE."""
 
+from alfamous_jax.selection.boundary._base import base
 from alfamous_jax.selection.boundary._direct import direct
 from alfamous_jax.selection.boundary._galaxy import galaxy
 
-__all__ = ["direct", "galaxy"]
+__all__ = ["base", "direct", "galaxy"]
