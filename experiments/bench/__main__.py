@@ -7,6 +7,7 @@ these come to. Needs JAX, NumPy, optax and flax (a plot matplotlib) and runs unc
 arguments, never constants.
 
     python -m experiments.bench compare A.json B.json            two machines or two commits
+    python -m experiments.bench devices [A.json ...]             the known devices, and those of files, in one table
     python -m experiments.bench lanes | training | vabal | highs | export | first | session | page | beyond
                                  against other ways: of training several seeds, PyTorch, bare products, HiGHS (SciPy),
                                  tracing in every process; what a first answer costs; a labelling session against a
@@ -25,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments import stopping
-from experiments.bench import compare, jobs, network, roofline
+from experiments.bench import compare, devices, jobs, network, roofline
 from experiments.bench.others import ways
 from experiments.store import files
 from experiments.store.environment import environment
@@ -102,6 +103,8 @@ def _show_row(name, row):
         cells += [f"{row['fraction']:.0%} {row['bound']}"]
     cells += [f"{row['ratio_to_matvec']:.2f}"] if "ratio_to_matvec" in row else []
     print(f"{name:34}", *(f"{cell:>13}" for cell in cells), flush=True)
+    if said := devices.verdict(row):
+        print(f"    {said}", flush=True)
 
 
 def _parser():
@@ -127,11 +130,11 @@ def _parser():
 
 def _check(parser, args):
     """Ends the program in one line where an argument is wrong, before anything is timed."""
-    alone = ways.OTHERS.keys() | {"compare"}
-    for name in args.what[:1] if args.what[0] == "compare" else args.what:
+    alone = ways.OTHERS.keys() | {"compare", "devices"}
+    for name in args.what[:1] if args.what[0] in ("compare", "devices") else args.what:
         if name not in JOBS and name not in alone:
-            parser.error(f"WHAT: expected {', '.join((*JOBS, *ways.OTHERS))} or compare, got {name!r}")
-        if name in alone and name != "compare" and len(args.what) > 1:
+            parser.error(f"WHAT: expected {', '.join((*JOBS, *ways.OTHERS))}, devices or compare, got {name!r}")
+        if name in alone and name not in ("compare", "devices") and len(args.what) > 1:
             parser.error(f"WHAT: {name} goes alone, got {' '.join(args.what)}")
     if args.what[0] == "compare" and len(args.what) != 3:
         parser.error(f"compare: expected two files, got {len(args.what) - 1}")
@@ -160,6 +163,9 @@ def main() -> None:
 def _measure(args):
     if args.what[0] == "compare":
         compare.show(*compare.compare(*map(compare.load, args.what[1:])))
+        return
+    if args.what[0] == "devices":
+        print(devices.table(args.what[1:]))
         return
     result = {"environment": environment(), "shape": {field: getattr(args, field) for field in SHAPE}}
     if args.what[0] in ways.OTHERS:
