@@ -79,7 +79,7 @@ def test_files_of_commands_exist():
 
             asked = [word for word in words[3:] if re.fullmatch(r"[a-z]+", word)]
             asked = asked[: next((i for i, word in enumerate(words[3:]) if word.startswith("-")), len(asked))]
-            assert set(asked) <= {*JOBS, *ways.OTHERS, "compare"}, (name_of(path), words)
+            assert set(asked) <= {*JOBS, *ways.OTHERS, "compare", "devices"}, (name_of(path), words)
 
 
 def config_of(words):
