@@ -55,6 +55,10 @@ def test_ask_label_update(path):
     assert len(set(np.asarray(reader.info.indices).tolist())) == 32
     reader.run()
     assert reader.scores.shape == (500,) and np.all(np.asarray(reader.scores) > 0)
+    reader.run()
+    assert reader.ridge in reader.losses and reader.info.converged and np.isfinite(reader.mean).all()
+    right = [np.mean(np.argmax(reader.pool @ head.T, axis=1) == reader.labels) for head in (reader.plain, reader.mean)]
+    assert right[1] > right[0]
     assert not reader.left
 
 
@@ -140,15 +144,20 @@ def test_batches():
     assert reader.first.num_invalid == 0
     assert np.mean(np.asarray(reader.predicted == reader.labels)[:20]) > 0.9
     reader.run(2)
-    assert all(different(batch) for batch in (reader.ends, reader.cuts, reader.herd))
-    assert reader.herd.bound < reader.herd.objective
+    assert all(different(batch) for batch in (reader.ends, reader.cuts, reader.near, reader.alike))
     reader.run()
-    assert all(different(batch) for batch in (reader.balls, reader.typical, reader.unlike))
+    assert different(reader.herd)
+    assert all(batch.bound < batch.objective for batch in (reader.herd, reader.alike))
+    reader.run()
+    assert all(different(batch) for batch in (reader.balls, reader.typical, reader.unlike, reader.shaky))
     assert set(np.asarray(reader.groups.labels).tolist()) == set(range(12))
     reader.run()
     inside = np.asarray(reader.near)
     assert different(reader.few) and set(np.asarray(reader.picks).tolist()) <= set(inside[inside >= 0].tolist())
     assert np.asarray(reader.state.available)[inside[inside >= 0]].all() and len(reader.also) == 64
+    reader.run()
+    sieved = np.asarray(reader.names["left"])
+    assert len(sieved) == 200 and np.asarray(reader.state.available)[sieved[sieved >= 0]].all()
     assert not reader.left
 
 

@@ -42,9 +42,12 @@ def left_out(name, check):
         return f"{alike[-1]} is tried: its program is the same"
     if check == "jit_equals_eager" and strategy.base in ("probcover", "typiclust", "dropquery", "flqmi", "batchbald"):
         return "it takes long without jit; it is compared with loops in its own tests"
+    if check == "jit_equals_eager" and strategy.base == "bald":
+        return "us is tried: they differ in their utility alone"
     if check == "jit_equals_eager":
         pick = methods.method_of(strategy).pick
         alike = [other for other in methods.names() if methods.method_of(parse(other)).pick is pick]
+        alike = [other for other in alike if parse(other).base not in (*LIKE_US, "bald")]
         if name != [other for other in alike if parse(other).updates == strategy.updates][-1]:
             return "another strategy of the method is tried"
     return None

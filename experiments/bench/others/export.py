@@ -61,14 +61,14 @@ def worker(way: str, folder: pathlib.Path, budget: int) -> dict:
     import numpy as np
 
     if way == "live":
-        from alfamous_jax import cycle
+        from alfamous_jax import cycle, laplace
     arrays = list(np.load(folder / "pool.npz").values())
     times.append(time.perf_counter())
     if way == "live":
 
         def run(*arrays):
             *state, phi, labels, lam = arrays
-            state = cycle.PoolState(cycle.Posterior(*state[:2]), *state[2:])
+            state = cycle.PoolState(laplace.Posterior(*state[:2]), *state[2:])
             state, info = cycle.acquire(jax.random.key(0), state, phi, labels, lam=lam, budget=budget)
             return state, info.indices
     else:

@@ -20,10 +20,11 @@ SPOILT = 7  # an available row without a finite number
 
 
 def public(module):
-    """The functions of a module that are its own."""
+    """The functions of a module: those that it lists, or those that are its own."""
+    listed = getattr(module, "__all__", ())
     for name, function in vars(module).items():
         if not name.startswith("_") and callable(function) and not inspect.isclass(function):
-            if function.__module__.startswith(module.__name__):
+            if name in listed or function.__module__ == module.__name__:
                 yield f"{module.__name__.rpartition('.')[2]}.{name}", function
 
 
