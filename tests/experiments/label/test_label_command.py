@@ -20,8 +20,9 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 # Whoever starts the tests in the background has interrupts ignored, and children inherit that.
-HEEDS = """import runpy, signal
+HEEDS = """import runpy, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[0] = "-m"  # as Python has it while it imports a command
 runpy.run_module("experiments.label", run_name="__main__", alter_sys=True)"""
 
 
