@@ -138,10 +138,34 @@ def refresh(logits: jax.Array, variance: jax.Array, pool_phi: jax.Array, change:
       [0.8238, 1.0, 1.0]
     """
     chex.assert_rank([logits, variance, pool_phi], [2, 1, 2])
-    columns, steps, shrinks = (
-        jnp.reshape(x, (-1, *x.shape[x.ndim - r :])) for x, r in zip(change, (1, 1, 0), strict=True)
-    )
-    overlap = pool_dot(pool_phi, columns.T)
+    columns = jnp.reshape(change.column, (-1, change.column.shape[-1]))
+    return refresh_along(logits, variance, pool_dot(pool_phi, columns.T), change)
+
+
+def refresh_along(
+    logits: jax.Array, variance: jax.Array, overlap: jax.Array, change: Gain
+) -> tuple[jax.Array, jax.Array]:
+    """`refresh` where its pass over the features is taken already: the columns do not depend on the labels.
+
+    Args:
+      logits: pool logits before [N, K].
+      variance: pool variances before [N].
+      overlap: of the pool with the columns of n gains, phi column_i [N, n].
+      change: the gains, one or a stack.
+
+    Returns:
+      logits [N, K] and variance [N].
+
+    Examples:
+      >>> from alfamous_jax import laplace, updates
+      >>> posterior, phi = laplace.Posterior(jnp.zeros((2, 3)), jnp.eye(3)), jnp.eye(3)
+      >>> logits, variance = laplace.predict(posterior, phi)
+      >>> _, change = updates.rank_one(posterior, phi[0], jnp.array(0))
+      >>> logits, variance = updates.refresh_along(logits, variance, phi @ posterior.cov @ phi[:1].T, change)
+      >>> [round(x, 4) for x in variance.tolist()]
+      [0.8238, 1.0, 1.0]
+    """
+    steps, shrinks = jnp.reshape(change.step, (-1, logits.shape[1])), jnp.reshape(change.shrink, -1)
     logits = logits + jnp.dot(overlap, steps, precision=HIGHEST)
     variance = variance - jnp.dot(overlap**2, shrinks, precision=HIGHEST)
     return logits, jnp.maximum(variance, 0.0)

@@ -35,8 +35,9 @@ def score(
       >>> utility.tolist()
       [0.5, 0.5, 0.5]
     """
-    probs = laplace.mean_field(state.logits, state.variance)
-    return utilities.evaluate(utility, state.logits, state.variance, key, axis_name), probs
+    worth = utilities.evaluate(utility, state.logits, state.variance, key, axis_name)
+    worth = jnp.where(jnp.isfinite(state.variance), worth, jnp.nan)  # an infinite one has finite probabilities
+    return worth, laplace.mean_field(state.logits, state.variance)
 
 
 @convert.door
@@ -78,7 +79,6 @@ def query(
     """
     contract.check_pool(state.available.shape[0])
     worth, probs = score(state, key, utility, axis_name)
-    worth = jnp.where(jnp.isfinite(state.variance), worth, jnp.nan)  # an infinite one has finite probabilities
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     known = state.counts if counted is None else convert.as_counts(counted)
     chex.assert_equal_shape([known, state.counts])

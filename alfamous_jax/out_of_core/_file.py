@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import laplace, utilities
+from alfamous_jax import cycle, utilities
+from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.selection import balance
 from alfamous_jax.utilities import Utility
@@ -38,20 +39,18 @@ def padded(phi: jax.Array, chunk: int, posterior: Posterior) -> jax.Array:
 
 def phi_at(features: np.ndarray, rows: np.ndarray, phi_of: PhiOf, chunk: int, posterior: Posterior) -> jax.Array:
     """phi of some rows of the file [n, D], in the type of the posterior."""
-    dtype = posterior.mean.dtype
-    parts = [phi_of(np.asarray(features[rows[start : start + chunk]])) for start in range(0, len(rows), chunk)]
-    return (
-        jnp.concatenate([part.astype(dtype) for part in parts]) if parts else jnp.zeros((0, len(posterior.cov)), dtype)
-    )
+    parts = [jnp.zeros((0, len(posterior.cov)), posterior.mean.dtype)]
+    for start in range(0, len(rows), chunk):
+        parts.append(phi_of(np.asarray(features[rows[start : start + chunk]])).astype(parts[0].dtype))
+    return jnp.concatenate(parts)
 
 
 def value_of(
-    logits: jax.Array, variance: jax.Array, demand: jax.Array, lam: jax.Array, utility: str | Utility
+    state: PoolState, lam: jax.Array | float, utility: str | Utility
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """What `cycle.query` ranks rows by when it picks one [n], their utility [n] and probabilities [n, K]."""
-    worth = utilities.evaluate(utility, logits, variance, jax.random.key(0))
-    worth = jnp.where(jnp.isfinite(variance), worth, jnp.nan)
-    probs = laplace.mean_field(logits, variance)
+    worth, probs = cycle.score(state, jax.random.key(0), utility)
+    demand = balance.class_demand(state.counts, jnp.sum(state.counts))
     return balance.marginal(worth, probs, demand, lam), worth, probs
 
 

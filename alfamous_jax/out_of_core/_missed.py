@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import laplace, updates
+from alfamous_jax import cycle, laplace, updates
+from alfamous_jax.cycle import PoolState
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.out_of_core._file import CHUNK, PhiOf, check, check_weights, chunks, padded, phi_at, value_of
-from alfamous_jax.selection import balance
 from alfamous_jax.updates import Gain
 from alfamous_jax.utilities import Utility
 
@@ -49,7 +49,7 @@ def missed(
       posterior, features, available, counts, utility, lam, chunk, phi_of, told: as for `sift`, before the cycle.
       kept: the rows of the sub-pool [M].
       picks: rows of the pool in the order picked, one query each [b]; -1 is padding, and ends them.
-      labels: their classes [b].
+      labels: their classes [b]; one outside 0..K-1 says that the row was skipped.
       update: whether each label moved the posterior before the next query.
 
     Returns:
@@ -78,12 +78,13 @@ def missed(
         raise ValueError(f"picks must be rows of kept, {picks[~np.isin(picks, kept)][0]} is none")
     if not len(picks):
         return Missed(0, 0, 0)
+    chunk, num_classes = min(chunk, len(features)), len(counts)
     phi = phi_at(features, picks, phi_of, len(picks), posterior)
-    _, gains = updates.update_many(posterior, phi, jnp.asarray(labels))
-    if not update:
-        gains = jax.tree.map(jnp.zeros_like, gains)
-    known = np.cumsum(np.eye(len(counts), dtype=np.int32)[labels], axis=0)
-    known = np.asarray(counts, np.int32) + np.pad(known, ((1, 0), (0, 0)))[:-1]
+    is_label = (labels >= 0) & (labels < num_classes)
+    learnt = jnp.where((is_label & update)[:, None], phi, 0.0)  # a row of zeros changes nothing
+    _, gains = updates.update_many(posterior, learnt, jnp.where(is_label, labels, 0))
+    given = (labels[:, None] == np.arange(num_classes)).astype(np.int32)
+    known = np.asarray(counts, np.int32) + np.cumsum(given, axis=0) - given  # before each label
     bar = jnp.diagonal(_course(posterior, gains, phi, known, lam, utility))
     left_out = np.array(available, bool)
     left_out[np.asarray(kept)] = False
@@ -106,15 +107,14 @@ def _course(
     """What rows are worth before each of b labels [b, n]."""
     overlap = laplace.pool_dot(phi, gains.column.T).T
 
-    def step(carry: tuple[jax.Array, jax.Array], one: Any) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        logits, variance = carry
-        along, move, shrink, counts = one
-        value, *_ = value_of(logits, variance, balance.class_demand(counts, jnp.sum(counts)), lam, utility)
-        moved = logits + along[:, None] * move, jnp.maximum(variance - along**2 * shrink, 0.0)
-        return moved, value
+    def step(state: PoolState, one: tuple[jax.Array, Gain, jax.Array]) -> tuple[PoolState, jax.Array]:
+        along, gain, counts = one
+        value, *_ = value_of(state._replace(counts=counts), lam, utility)
+        logits, variance = updates.refresh_along(state.logits, state.variance, along[:, None], gain)
+        return state._replace(logits=logits, variance=variance), value
 
-    begin = laplace.predict(posterior, phi)
-    return jax.lax.scan(step, begin, (overlap, gains.step, gains.shrink, known))[1]
+    begin = cycle.init(posterior, phi, jnp.ones(len(phi), bool), known[0])
+    return jax.lax.scan(step, begin, (overlap, gains, known))[1]
 
 
 @partial(jax.jit, static_argnames="utility")

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from alfamous_jax import laplace
+from alfamous_jax import cycle
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.out_of_core._file import CHUNK, PhiOf, check, check_weights, chunks, padded, phi_at, value_of
-from alfamous_jax.selection import balance
 from alfamous_jax.utilities import Utility
 
 
@@ -81,25 +80,24 @@ def sift(
     """
     check(features, available, size=size, chunk=chunk)
     check_weights(utility, lam)
-    num_classes = len(counts)
-    share = -(-size // (2 * num_classes)) if lam > 0 else 0
+    chunk, num_classes, available = min(chunk, len(features)), len(counts), np.asarray(available)
+    share = size // (2 * num_classes) if lam > 0 else 0
     best = _Best(
         jnp.full(size, -jnp.inf), jnp.zeros(size, jnp.int32),
         jnp.full((num_classes, share), -jnp.inf), jnp.zeros((num_classes, share), jnp.int32), jnp.zeros((), jnp.int32),
     )  # fmt: skip
-    demand = balance.class_demand(jnp.asarray(counts), jnp.sum(jnp.asarray(counts)))
     for start, rows in chunks(features, chunk):
         phi = padded(phi_of(rows), chunk, posterior)
         usable = np.zeros(chunk, bool)
         usable[: len(rows)] = available[start : start + len(rows)]
-        best = _sifted(best, posterior, phi, usable, start, demand, lam, utility)
+        best = jax.block_until_ready(_sifted(best, posterior, phi, usable, start, counts, lam, utility))
         told(start + len(rows))
     by_worth, by_class = (
         np.asarray(rows)[np.asarray(worth) > -np.inf]
         for worth, rows in ((best.worth, best.rows), (best.worth_by_class, best.rows_by_class))
     )
-    first = np.union1d(by_worth[: size - size // 2 if share else size], by_class)[:size]
-    more = by_worth[~np.isin(by_worth, first)][: size - len(first)]
+    first = np.union1d(by_worth[: size - share * num_classes], by_class)
+    more = by_worth[~np.isin(by_worth, first)][: size - len(first)]  # in the place of rows that are in both
     found = np.sort(np.concatenate([first, more]))
     return Kept(found, phi_at(features, found, phi_of, chunk, posterior), int(best.num_invalid))
 
@@ -111,13 +109,13 @@ def _sifted(
     phi: jax.Array,
     available: jax.Array,
     start: jax.Array,
-    demand: jax.Array,
+    counts: jax.Array,
     lam: jax.Array,
     utility: str | Utility,
 ) -> _Best:
     """The best rows, those of one more chunk among them."""
-    logits, variance = laplace.predict(posterior, phi.astype(posterior.mean.dtype))
-    value, worth, probs = value_of(logits, variance, demand, lam, utility)
+    state = cycle.init(posterior, phi.astype(posterior.mean.dtype), available, counts)
+    value, worth, probs = value_of(state, lam, utility)
     usable = available & jnp.isfinite(value)
     rows = start + jnp.arange(len(phi), dtype=jnp.int32)
     best_worth, best_rows = _merged(best.worth, best.rows, jnp.where(usable, value, -jnp.inf), rows)

@@ -165,7 +165,7 @@ def _take_in(
 ) -> tuple[PoolState, jax.Array]:
     """The state after some labels [n], -1 for padding, and the KL of each; a row passed over before is taken in too.
 
-    Of a single row, the pool along its column is known: in that coordinate its column is 1.
+    Of a single row, the pool along its column is known.
     """
     available = state.available.at[jnp.where(rows >= 0, rows, len(phi))].set(True, mode="drop")
     state = state._replace(available=available)
@@ -176,7 +176,6 @@ def _take_in(
     change = jax.vmap(stopping.gain_kl)(gains, given)[0]
     if along is None:
         return cycle.update(state, phi, rows, labels), change
-    change_along = gains._replace(column=jnp.eye(1, dtype=along.dtype))
-    logits, variance = updates.refresh(state.logits, state.variance, along, change_along)
+    logits, variance = updates.refresh_along(state.logits, state.variance, along, gains)
     counted = cycle.count(state, rows, labels)
     return counted._replace(posterior=posterior, logits=logits, variance=variance), change

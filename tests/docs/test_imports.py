@@ -28,7 +28,7 @@ LIBRARY = {
     "utilities": "core acquisition laplace",
     "compile_cache": "",
     "cycle": "core acquisition laplace updates utilities selection",
-    "out_of_core": "core laplace updates utilities selection",
+    "out_of_core": "laplace updates utilities cycle selection",
     "exported": "core laplace utilities cycle",
     "stopping": "core laplace updates",
     "estimate": "core",

@@ -88,6 +88,28 @@ def test_the_rows_kept_are_the_best_in_float64(pool):
         assert set(np.argsort(-(utility + 0.8 * probs[:, k]))[:5]) <= kept
 
 
+@pytest.mark.parametrize("size", [1, 5, 9])
+def test_the_first_pick_is_kept_however_few_rows_are(pool, size):
+    """Also where it is the last row of the file, and the classes cannot share half of the rows evenly."""
+    posterior, features, available, labels = pool
+    order = np.argsort(np.arange(N) == of_all(pool, "margin", 0.4)[0], kind="stable")
+    rows = sift((posterior, np.asarray(features)[order], available[order], labels[order]), size).rows
+    assert len(rows) == size and rows[-1] == N - 1
+
+
+@pytest.mark.parametrize("skipped", [-1, K])
+def test_a_label_outside_the_classes_is_a_row_that_was_skipped(pool, skipped):
+    posterior, features, available, labels = pool
+    labels = np.where(np.arange(N) % 2, labels, skipped)
+    some = posterior, features, available, labels
+    picks = of_all(some, "margin", 0.4)
+    assert skipped in labels[picks]
+    assert missed(some, np.flatnonzero(available), picks) == (0, 0, BUDGET)
+    rows = np.union1d(np.random.default_rng(0).choice(np.flatnonzero(available), 120, replace=False), picks[:3])
+    picks = of_part(some, rows, jnp.asarray(np.asarray(features[rows], np.float32)), "margin", 0.4)
+    assert missed(some, rows, picks).num_picks == sum(by_loops(some, rows, picks, 0.4))
+
+
 def by_loops(pool, rows, picks, lam):
     """Picks that a row left out beats, by a query of the whole pool before each label."""
     posterior, features, available, labels = pool
