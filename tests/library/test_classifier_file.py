@@ -6,8 +6,9 @@ import json
 import jax
 import numpy as np
 import pytest
+from narrow_heads import narrow  # noqa: F401  a fixture
 from sklearn.exceptions import NotFittedError
-from three_classes import NAMES, ROWS, TRUTH, narrow  # noqa: F401  a fixture
+from three_classes import NAMES, ROWS, TRUTH
 
 from alfamous_jax import _classifier_file
 from alfamous_jax._classifier_file import Parts

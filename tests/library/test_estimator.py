@@ -5,12 +5,13 @@ import warnings
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from narrow_heads import narrow  # noqa: F401  a fixture
 from scipy.special import log_softmax, softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from three_classes import NAMES, ROWS, TRUTH, narrow  # noqa: F401  a fixture
+from three_classes import NAMES, ROWS, TRUTH
 
 from alfamous_jax import laplace, last_layer, updates
 from alfamous_jax.estimator import LastLayerClassifier

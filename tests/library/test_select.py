@@ -8,24 +8,15 @@ import sys
 
 import numpy as np
 import pytest
+from narrow_heads import narrow  # noqa: F401  a fixture
 
 from alfamous_jax import __main__ as command
-from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 
 TRUTH = np.random.default_rng(0).choice(3, 50, p=(0.7, 0.2, 0.1))
 POOL = (3 * np.eye(3)[TRUTH] + np.random.default_rng(1).normal(size=(50, 3))).astype(np.float32)
 NAMES = ("ant", "bee", "cow")
 KNOWN = {row: NAMES[TRUTH[row]] for row in range(20)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    """Few random features and a short buffer: a fit in milliseconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        patch.setattr(last_layer, "SMALLEST", 32)
-        yield
 
 
 @pytest.fixture

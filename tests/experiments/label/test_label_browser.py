@@ -7,20 +7,12 @@ import threading
 import pytest
 import waitress
 from labelling import HOSTILE, TOKEN, desk, in_file, name
+from narrow_heads import narrow  # noqa: F401  a fixture
 
-from alfamous_jax import last_layer
 from experiments.bench.others.page import find_browser
 from experiments.label import page
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        patch.setattr(last_layer, "SMALLEST", 16)
-        yield
 
 
 @pytest.fixture(scope="module")

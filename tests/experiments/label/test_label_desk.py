@@ -7,22 +7,14 @@ import time
 import numpy as np
 import pytest
 from labelling import NAMES, POOL, again, begun, desk, in_file, name
+from narrow_heads import narrow  # noqa: F401  a fixture
 from sklearn.metrics import accuracy_score, f1_score
 
-from alfamous_jax import last_layer
 from alfamous_jax.session import Session
 from experiments.label import curve, scores
 from experiments.label.scores import Fit, HeldOut, Point, Scores
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        patch.setattr(last_layer, "SMALLEST", 16)
-        yield
 
 
 def answer(at, num):

@@ -5,18 +5,9 @@ import re
 
 import pytest
 from labelling import HOSTILE, NAMES, ROWS, TOKEN, client, desk, in_file, name
-
-from alfamous_jax import last_layer
+from narrow_heads import narrow  # noqa: F401  a fixture
 
 BASE = f"/{TOKEN}/"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def narrow():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(last_layer, "NUM_FEATURES", 16)
-        patch.setattr(last_layer, "SMALLEST", 16)
-        yield
 
 
 @pytest.fixture
