@@ -93,7 +93,8 @@ class Record:
 
     def foresee(self, row: int) -> None:
         """The pass over the pool that a label of a row costs."""
-        self.kept = self.kept._replace(model=_model.foresee(self.setup, self.current(), row))
+        model = _model.foresee(self.setup, self.current(), row)
+        self.kept = self.kept._replace(model=model)  # of what is kept now, a fit that waits among it
 
     def waiting(self) -> int | None:
         """The place of the first fit that waits."""

@@ -59,6 +59,19 @@ def test_a_fit_is_put_off_before_any_question_meets_it():
     assert not session.is_behind and session.history[-1].what == "retrain"
 
 
+def test_a_fit_that_is_put_off_waits_on_when_an_answer_is_foreseen():
+    """Of a label that nobody has asked after yet, so that the model takes it in now."""
+    lags, waits = answer(begin(), 6), answer(begin(), 6)
+    lags.fits_later = True
+    rows = [row for row in range(ROWS) if row not in lags.labels][:6]
+    for session in (lags, waits):
+        session.tell(rows[:5], [name(row) for row in rows[:5]])
+    lags.foresee(rows[5])
+    assert lags.is_behind
+    lags.catch_up()
+    assert not lags.is_behind and seen(lags) == seen(waits)
+
+
 @pytest.mark.parametrize("steps", [1, 12])
 def test_undo_takes_back_what_was_put_off_too(steps):
     lags, waits = lagging()
