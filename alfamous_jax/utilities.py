@@ -22,6 +22,8 @@ UTILITIES: dict[str, Utility] = {
     "entropy": lambda logits, variance, key: acquisition.entropy(laplace.mean_field(logits, variance)),
     "bald": lambda logits, variance, key: acquisition.bald_gaussian(logits, variance),
 }
+# Of those that cost much more than class probabilities [N, K]: a limit [N] from these and the variances [N].
+CEILINGS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {"bald": acquisition.bald_ceiling}
 
 
 def named(utility: str | Utility) -> Utility:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from alfamous_jax import laplace, utilities
 from alfamous_jax.core import collectives, contract, convert
+from alfamous_jax.cycle import _lazy
 from alfamous_jax.cycle._state import PoolState
 from alfamous_jax.selection import balance, balance_lp
 from alfamous_jax.utilities import Utility
@@ -78,15 +79,18 @@ def query(
       ([2], 1)
     """
     contract.check_pool(state.available.shape[0])
-    worth, probs = score(state, key, utility, axis_name)
+    lazily = utility if num == 1 and isinstance(utility, str) and utility in utilities.CEILINGS else None
+    worth, probs = _lazy.ceilings(state, lazily) if lazily else score(state, key, utility, axis_name)
     # A single pick aims at equal shares of the labels known (Eq. 2), a batch at those after it (CBAL Eq. 4).
     known = state.counts if counted is None else convert.as_counts(counted)
     chex.assert_equal_shape([known, state.counts])
     demand = balance.class_demand(known, jnp.sum(state.counts) + (num if num > 1 else 0))
     if num == 1:
-        indices = balance.select_one(worth, probs, demand, lam, state.available, axis_name=axis_name)[None]
         valid = jnp.isfinite(balance.marginal(worth, probs, demand, lam)) & contract.can_weigh(lam, demand)
         num_invalid = collectives.psum(jnp.sum(state.available & ~valid), axis_name)
+        if lazily:
+            worth = _lazy.evaluate(state, key, lazily, worth, probs, demand, lam, state.available & valid, axis_name)
+        indices = balance.select_one(worth, probs, demand, lam, state.available, axis_name=axis_name)[None]
     else:
         select = partial(balance_lp.select_batch, budget=num, axis_name=axis_name)
         selection = select(worth, probs, demand, lam, state.available)

@@ -31,20 +31,26 @@ class Job(NamedTuple):
     once: tuple[Callable, tuple] | None = None  # a program of one unit and its arrays, for XLA's own count
 
 
-def pool(args: argparse.Namespace) -> tuple:
+def pool(args: argparse.Namespace, clustered: bool = False) -> tuple:
     """A pool of random Fourier features [N, D] with a posterior over it.
 
     Args:
       args: rows N, features D, classes K.
+      clustered: whether rows lie around a centre for each class, so that a label tells of others and rows differ in
+        what they are worth, as the time of BALD depends on it; or each on its own.
 
     Returns:
       posterior, phi [N, D], labels [N], available [N], counts [K].
     """
     rng = np.random.default_rng(0)
-    phi = np.cos(rng.normal(size=(args.rows, args.features)).astype(np.float32) * 2) * np.sqrt(2 / args.features)
-    phi = jnp.asarray(phi, jnp.float32)
+    angles = rng.normal(size=(args.rows, args.features)).astype(np.float32) * 2
     mean = jnp.asarray(rng.normal(size=(args.classes, args.features)), jnp.float32)
-    labels = jnp.asarray(rng.integers(0, args.classes, args.rows), jnp.int32)
+    labels = rng.integers(0, args.classes, args.rows)
+    if clustered:
+        rows = rng.normal(size=(args.classes, 16))[labels] + 0.5 * rng.normal(size=(args.rows, 16))
+        angles = rows @ rng.normal(size=(16, args.features)) / 2 + rng.uniform(0, 2 * np.pi, args.features)
+    phi = jnp.asarray(np.cos(angles) * np.sqrt(2 / args.features), jnp.float32)
+    labels = jnp.asarray(labels, jnp.int32)
     num_labelled = min(100, args.rows - args.budget)
     posterior = jax.jit(laplace.fit)(mean, phi[:num_labelled], jnp.ones(num_labelled, bool))
     available = jnp.arange(args.rows) >= num_labelled
@@ -59,7 +65,7 @@ def label_work(n: int, d: int, k: int) -> Work:
 
 def cycle_jobs(args: argparse.Namespace) -> Iterator[Job]:
     """A label of AL-FaMoUS, and scoring the pool anew from mean and covariance, which the update saves."""
-    posterior, phi, labels, available, counts = pool(args)
+    posterior, phi, labels, available, counts = pool(args, clustered=True)
     state = cycle.init(posterior, phi, available, counts)
     work, arrays = label_work(args.rows, args.features, args.classes), (jax.random.key(0), state, phi, labels)
     for utility in ("least_confidence", "bald"):

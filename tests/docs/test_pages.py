@@ -95,7 +95,7 @@ def test_nothing_is_fetched_by_a_reader_s_browser():
 def test_the_map_names_every_room():
     places = [ROOT / "configs", ROOT / "tools"]
     for package in (ROOT / "alfamous_jax", ROOT / "experiments"):
-        places += [package, *(path for path in package.iterdir() if path.is_dir())]
+        places += [package, *(path for path in package.iterdir() if path.is_dir() and path.name[0] != "_")]
     rooms = {f"{path.relative_to(ROOT)}/" for path in places if any(path.glob("*.py"))}
     text = read(DOCS / "architecture.md")
     assert set(re.findall(r"^\| `([\w/]+/)` \|", text, flags=re.MULTILINE)) == rooms

@@ -3,8 +3,9 @@
 import itertools
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 
 def softmax(logits):
@@ -56,6 +57,42 @@ def bald_of_two_classes(difference, variance):
     divergence = np.sum(probs * np.log(probs / np.tensordot(weights, probs, 1)), -1)
     exact = weights @ divergence
     return exact, np.sqrt(weights @ (divergence - exact) ** 2)
+
+
+def bald_of_three_classes(logits, variance):
+    """BALD of logits N(logits [N, 3], variance [N]) by the trapezoidal rule over the plane of their differences."""
+    steps = np.arange(-8, 8, 0.04)
+    plane = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
+    noise = (steps[:, None, None] * plane[0] + steps[None, :, None] * plane[1]).reshape(-1, 3)
+    weights = np.exp(-0.5 * np.sum(noise**2, -1))
+    weights /= weights.sum()
+    exact = []
+    for mean, v in zip(logits, variance, strict=True):
+        probs = softmax(mean + np.sqrt(v) * noise)
+        exact.append(entropy(weights @ probs) - weights @ entropy(probs))
+    return np.array(exact)
+
+
+def bald_by_winner(logits, variance):
+    """BALD of logits N(logits [N, K], variance []) by its integral over the winner's level, with nothing fitted."""
+    gumbel = np.arange(-4, 60, 0.01)
+    density = np.exp(-gumbel - np.exp(-gumbel)) * 0.01
+    scale = np.sqrt(variance + np.pi**2 / 6)
+    t = np.arange(-7, 18, 0.02) * scale + np.euler_gamma
+    z = (t[:, None] - gumbel) / np.sqrt(variance)
+    above, bell = ndtr(-z) @ density, np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi * variance)
+    drawn = bell @ density
+    known = (drawn > 1e-200) & (above > 1e-250) & (above < 1)
+    t, above, drawn, noise = t[known], above[known], drawn[known], (bell @ (density * gumbel))[known]
+    loss = np.where(above < 0.1, -np.log1p(-np.minimum(above, 0.1)), -np.log((ndtr(z) @ density)[known]))
+    tables = CubicSpline(t, np.stack([np.log(loss), np.log(drawn) + loss, noise / drawn - np.euler_gamma], -1))
+    level, exact = np.arange(-6, 14, 0.02) * scale, []
+    for mean in np.asarray(logits, float):
+        place = np.clip(level[:, None] - mean + mean.max(), t[0], t[-1])
+        log_loss, log_hazard, noise = np.moveaxis(tables(place), -1, 0)
+        won = np.exp(log_hazard - np.exp(log_loss).sum(1, keepdims=True)) * 0.02 * scale
+        exact.append(entropy(won.sum(0)) - np.sum(won * noise))
+    return np.array(exact)
 
 
 def curvature(logits):
