@@ -44,7 +44,7 @@ def get_base() -> ConfigDict:
     config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
     config.count_cycle = True  # whether labels of the running cycle count for the demand, or those before it alone
     config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}
-    config.bald_samples = 0  # draws of BALD; 0 is the closed form
+    config.bald_samples = 0  # draws of BALD; 0 is without them
     config.num_samples = 100  # draws of the weights in batchbald, of dropout masks in bald-mc
     config.vae_steps = 500  # of vaal, each of 128 labelled and 128 other rows; a short form, see `authors_vae_steps`
     config.vabal = ConfigDict()  # of vabal; alfamous_jax.stage_vae and alfamous_jax.vabal say what each is

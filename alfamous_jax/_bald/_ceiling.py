@@ -7,7 +7,7 @@ import jax.numpy as jnp
 # the lowest that lies above all of them. The first is 1/2 in the limit of small variances.
 FIRST, SECOND = 0.525, (0.71, -0.745, -0.245)
 VALID = 2.0  # variance up to which the second order holds
-SLACK = 1e-4
+SLACK = 2e-4
 
 
 def ceiling(probs: jax.Array, variance: jax.Array) -> jax.Array:

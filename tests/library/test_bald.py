@@ -142,24 +142,24 @@ class TestBaldOfLargeVariances:
         expected, error = oracles.bald_from_logits(rng, logits, variance, 10_000)
         score = bald_gaussian(jnp.asarray(logits), jnp.asarray(variance))
         too_low = (num_classes - 1) / 20_000  # at most: the entropy of a mean of draws
-        assert (np.abs(score - expected) < np.where(variance < 2, 0.02, 0.005) + too_low + 3 * error).all()
+        assert (np.abs(score - expected) < np.where(variance < 1.5, 0.022, 0.006) + too_low + 3 * error).all()
         assert (score > 0).all() and (score <= np.log(num_classes)).all()
 
     def test_two_classes_by_quadrature(self):
-        difference, variance = (x.ravel() for x in np.meshgrid(np.linspace(-10, 10, 21), (2.0, 4.0, 8.0, 16.0)))
+        difference, variance = (x.ravel() for x in np.meshgrid(np.linspace(-10, 10, 21), (1.5, 4.0, 8.0, 16.0)))
         exact, _ = oracles.bald_of_two_classes(difference, variance)
         logits = np.stack([difference, np.zeros_like(difference)], -1)
         np.testing.assert_allclose(bald_gaussian(jnp.asarray(logits), jnp.asarray(variance)), exact, atol=0.001)
 
     def test_three_classes_in_the_plane(self):
         rng = np.random.default_rng(2)
-        variance = np.geomspace(2, 64, 24)
+        variance = np.geomspace(1.5, 64, 24)
         logits = rng.normal(size=(24, 3)) * np.sqrt(variance)[:, None] * np.geomspace(0.1, 2, 24)[::-1, None]
         exact = oracles.bald_of_three_classes(logits, variance)
         np.testing.assert_allclose(bald_gaussian(jnp.asarray(logits), jnp.asarray(variance)), exact, atol=0.001)
         assert exact.min() < 0.3 and exact.max() > 0.8
 
-    @pytest.mark.parametrize("variance", [2.0, 5.0, 20.0, 300.0, 1e4, 1e6])
+    @pytest.mark.parametrize("variance", [1.5, 2.0, 5.0, 20.0, 300.0, 1e4, 1e6])
     @pytest.mark.parametrize(("num_classes", "atol"), [(2, 0.001), (10, 0.003), (77, 0.005), (200, 0.006)])
     def test_the_fitted_functions(self, num_classes, atol, variance):
         rng = np.random.default_rng(num_classes)
@@ -192,7 +192,7 @@ class TestBaldOfLargeVariances:
         rng = np.random.default_rng(3)
         logits, variance = rng.normal(size=(3000, 5)).astype(np.float32), rng.uniform(0, 3, 3000).astype(np.float32)
         score = np.asarray(bald_gaussian(logits, variance))
-        small = variance <= 1
+        small = variance <= 1.1
         np.testing.assert_array_equal(score[small], jax.jit(_bald.closed_form)(logits, variance)[small])
         order = rng.permutation(3000)
         np.testing.assert_allclose(bald_gaussian(logits[order], variance[order]), score[order], atol=2e-6)

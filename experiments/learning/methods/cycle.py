@@ -29,7 +29,7 @@ class Settings(NamedTuple):
 
 
 def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
-    """Closed-form BALD unless `config.bald_samples` asks for draws."""
+    """BALD without draws unless `config.bald_samples` asks for them."""
     utility: str | Utility = UTILITIES[strategy.base]
     if utility == "bald" and config["bald_samples"]:
         utility = _sampled_bald(config["bald_samples"])
@@ -78,7 +78,7 @@ METHOD = Method(
         "us": "least confidence: 1 - the largest class probability (AL-FaMoUS, 2023)",
         "margin": "the smallest lead of the most probable class over the second",
         "entropy": "the entropy of the class probabilities",
-        "bald": "the information a label has about the last layer, closed form or `config.bald_samples` draws",
+        "bald": "the information a label has about the last layer, exact to .02, or by `config.bald_samples` draws",
     },
     pick=pick,
     settings=settings,
