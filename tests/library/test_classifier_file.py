@@ -14,6 +14,8 @@ from alfamous_jax import _classifier_file
 from alfamous_jax._classifier_file import Parts
 from alfamous_jax.estimator import LastLayerClassifier
 
+pytestmark = pytest.mark.fits
+
 
 @pytest.fixture(scope="module")
 def fitted():

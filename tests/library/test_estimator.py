@@ -17,6 +17,8 @@ from alfamous_jax import laplace, last_layer, updates
 from alfamous_jax.estimator import LastLayerClassifier
 from alfamous_jax.networks import map_head
 
+pytestmark = pytest.mark.fits
+
 
 @pytest.fixture(scope="module")
 def fitted():

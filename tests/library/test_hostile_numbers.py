@@ -28,6 +28,8 @@ from alfamous_jax import (
     typicality,
 )
 
+pytestmark = pytest.mark.fits
+
 N, K, H, BUDGET = 12, 3, 4, 3
 KEY = jax.random.key(0)
 OUT, ROW = N - 1, 7  # a row that is neither labelled nor available, and an available one

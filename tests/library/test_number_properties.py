@@ -17,6 +17,8 @@ import pytest
 from alfamous_jax import acquisition, balance, cycle, laplace, metrics, updates
 from alfamous_jax.laplace import Posterior
 
+pytestmark = pytest.mark.fits
+
 EPS = np.finfo(np.float32).eps
 SHAPES = [(6, 3, 3), (3, 7, 2), (4, 2, 1)]  # rows, D, K: more rows than features, fewer, one class
 of_every_shape = pytest.mark.parametrize("shape", SHAPES, ids="{0[0]}_rows_{0[1]}_features_{0[2]}_classes".format)

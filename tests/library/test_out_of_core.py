@@ -10,6 +10,8 @@ from alfamous_jax import cycle, laplace, out_of_core
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.out_of_core import _missed, _sift
 
+pytestmark = pytest.mark.fits
+
 N, K, D, CHUNK, BUDGET = 700, 4, 6, 256, 8
 COUNTS = np.array([5, 1, 0, 2])
 KEY = jax.random.key(0)

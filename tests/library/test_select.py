@@ -13,6 +13,8 @@ from narrow_heads import narrow  # noqa: F401  a fixture
 from alfamous_jax import __main__ as command
 from alfamous_jax.session import Session
 
+pytestmark = pytest.mark.fits
+
 TRUTH = np.random.default_rng(0).choice(3, 50, p=(0.7, 0.2, 0.1))
 POOL = (3 * np.eye(3)[TRUTH] + np.random.default_rng(1).normal(size=(50, 3))).astype(np.float32)
 NAMES = ("ant", "bee", "cow")

@@ -8,6 +8,8 @@ import pytest
 from alfamous_jax import laplace, stopping, updates
 from alfamous_jax.laplace import Posterior
 
+pytestmark = pytest.mark.fits
+
 CLASSES, WIDTH = 3, 5
 
 

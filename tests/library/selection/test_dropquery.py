@@ -8,6 +8,8 @@ import pytest
 
 from alfamous_jax import clusters, dropquery
 
+pytestmark = pytest.mark.fits
+
 N, K, H, BUDGET = 60, 3, 4, 5
 KEY = jax.random.key(0)
 

@@ -8,6 +8,8 @@ from scipy.stats import hypergeom
 
 from alfamous_jax import subpool
 
+pytestmark = pytest.mark.fits
+
 N, B, SHOWN, DRAWS = 30, 2, 8, 3
 KEY = jax.random.key(0)
 WORTH = jnp.asarray(np.random.default_rng(0).permutation(N), jnp.float32)

@@ -11,6 +11,8 @@ from sessions import NAMES, POOL, ROWS, TRUTH, answer, begin, name, seen
 from alfamous_jax import _strategies, cycle, last_layer
 from alfamous_jax.session import _model
 
+pytestmark = pytest.mark.fits
+
 
 @pytest.mark.slow
 def test_questions_are_new_rows_and_labels_are_learnt(course):

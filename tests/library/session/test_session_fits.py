@@ -6,6 +6,8 @@ from sessions import NAMES, POOL, ROWS, answer, begin, name, seen
 
 from alfamous_jax.session import Session, _model, _views
 
+pytestmark = pytest.mark.fits
+
 
 def lagging(start=4):
     """A session that puts fits off after some answers, and one that does not, of the same 16 answers."""

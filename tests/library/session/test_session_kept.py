@@ -8,6 +8,8 @@ from sessions import POOL, SETTINGS, answer, name, view
 
 from alfamous_jax.session import Session
 
+pytestmark = pytest.mark.fits
+
 
 @pytest.fixture(scope="module")
 def journal(narrow, tmp_path_factory):

@@ -10,6 +10,8 @@ from sessions import NAMES, POOL, ROWS, TRUTH, answer, begin, name, seen
 
 from alfamous_jax import _strategies, cycle, last_layer
 
+pytestmark = pytest.mark.fits
+
 
 def test_the_names_are_those_of_the_experiments():
     from experiments.learning import methods

@@ -3,6 +3,8 @@
 import pytest
 from sessions import answer, begin, name, seen
 
+pytestmark = pytest.mark.fits
+
 
 @pytest.mark.parametrize("steps", [1, 3, 9, 13, 14])
 def test_undo_gives_back_what_was_there_to_the_bit(course, steps):

@@ -9,6 +9,8 @@ from alfamous_jax import boundary
 from alfamous_jax.selection.boundary import _direct
 from alfamous_jax.selection.boundary._line import Line, line
 
+pytestmark = pytest.mark.fits
+
 KEY = jax.random.key(0)
 
 
