@@ -108,7 +108,8 @@ class LastLayerClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             part, answers = phi[start : start + ROWS], labels[start : start + ROWS]
             short = ROWS - len(answers)  # rows of zeros gain nothing
             padded = jnp.pad(part, ((0, short), (0, 0)))
-            self.posterior_, _ = updates.update_many(self.posterior_, padded, np.pad(answers, (0, short)))
+            answers = np.pad(answers, (0, short))
+            self.posterior_, _ = updates.update_many(self.posterior_, padded, answers, implicit=True)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

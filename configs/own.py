@@ -38,6 +38,7 @@ def get_config(mode: str = "") -> ConfigDict:
     config.learning_rate = FieldReference("auto", field_type=object)
     config.refit = True
     config.ridge = "auto"
+    config.implicit_update = True
     config.spectral_bound = 0.0
     config.batch_size = 32
 

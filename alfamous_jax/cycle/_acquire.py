@@ -16,6 +16,7 @@ from alfamous_jax.cycle._state import PoolState, init
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.utilities import Utility
 
+STATIC = "utility budget minibatch update count_cycle implicit axis_name".split()
 UNUSED = cast(Posterior, None)  # in the place of a posterior, which a query does not look at
 
 
@@ -31,7 +32,7 @@ class CycleInfo(NamedTuple):
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "count_cycle", "axis_name"))
+@partial(jax.jit, static_argnames=STATIC)
 def run(
     key: jax.Array,
     posterior: Posterior,
@@ -46,6 +47,7 @@ def run(
     minibatch: int = 1,
     update: bool = True,
     count_cycle: bool = True,
+    implicit: bool = False,
     axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """A whole cycle against a simulated oracle: `init`, then `acquire`.
@@ -57,7 +59,7 @@ def run(
       labels: the oracle's answers [N].
       available: rows that may be queried [N].
       counts: labels known of each class [K].
-      utility, lam, budget, minibatch, update, count_cycle, axis_name: see `acquire`.
+      utility, lam, budget, minibatch, update, count_cycle, implicit, axis_name: see `acquire`.
 
     Returns:
       the state after the last label and what was picked.
@@ -74,13 +76,13 @@ def run(
     state = init(posterior, phi, available, counts)
     end: tuple[PoolState, CycleInfo] = acquire(
         key, state, phi, labels, utility=utility, lam=lam, budget=budget, minibatch=minibatch, update=update,
-        count_cycle=count_cycle, axis_name=axis_name,
+        count_cycle=count_cycle, implicit=implicit, axis_name=axis_name,
     )  # fmt: skip
     return end
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("utility", "budget", "minibatch", "update", "count_cycle", "axis_name"))
+@partial(jax.jit, static_argnames=STATIC)
 def acquire(
     key: jax.Array,
     state: PoolState,
@@ -93,6 +95,7 @@ def acquire(
     minibatch: int = 1,
     update: bool = True,
     count_cycle: bool = True,
+    implicit: bool = False,
     axis_name: str | None = None,
 ) -> tuple[PoolState, CycleInfo]:
     """`query` and `update` repeated in one scan until `budget` rows are labelled.
@@ -111,6 +114,7 @@ def acquire(
       update: whether labels move the posterior before the next query, static.
       count_cycle: whether labels of this cycle count for the demand of the next query, as in Algorithm 1, static.
         Without, n_k of Eq. 2 are the labels of the cycles before, as its text has them, and only the share grows.
+      implicit: see `updates.gain`; for heads fitted with a small ridge, whose variances are above 1, static.
       axis_name: see `query`. A label by `minibatch` 1 sends D + 5 numbers from every device, whatever N is,
         and the end one for each label.
 
@@ -143,7 +147,7 @@ def acquire(
         logits, variance = state.logits, state.variance
         if update:
             given = rows, jnp.where(usable, answers, 0), slots
-            factors, gains = jax.lax.scan(lambda f, row: _factored.absorb(base, f, *row), factors, given)
+            factors, gains = jax.lax.scan(lambda f, row: _factored.absorb(base, f, *row, implicit), factors, given)
             logits, variance = updates.refresh(logits, variance, phi, gains)
         changed = _bookkeeping.take_down(state.available, state.counts, indices, answers, axis_name)
         return (PoolState(UNUSED, logits, variance, *changed), factors), (indices, answers, info, rows)

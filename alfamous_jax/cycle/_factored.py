@@ -31,7 +31,12 @@ def start(posterior: Posterior, budget: int) -> Factors:
 
 
 def absorb(
-    base: jax.Array, factors: Factors, features: jax.Array, label: jax.Array, slot: jax.Array
+    base: jax.Array,
+    factors: Factors,
+    features: jax.Array,
+    label: jax.Array,
+    slot: jax.Array,
+    implicit: bool = False,
 ) -> tuple[Factors, Gain]:
     """Takes in one label (AL-FaMoUS Eq. 7).
 
@@ -41,13 +46,14 @@ def absorb(
       features: of the labelled row [D]; zeros change nothing.
       label: its class [].
       slot: which of the b labels it is [].
+      implicit: see `updates.gain`.
 
     Returns:
       the factors with this label, and its gain for `updates.refresh`.
     """
     column = dot(base, features)
     column -= dot(factors.shrinks * dot(factors.columns, features), factors.columns)
-    gain = updates.gain(factors.mean, column, features, label)
+    gain = updates.gain(factors.mean, column, features, label, implicit=implicit)
     mean = factors.mean + jnp.outer(gain.step, column)
     return Factors(mean, factors.columns.at[slot].set(column), factors.shrinks.at[slot].set(gain.shrink)), gain
 

@@ -12,9 +12,14 @@ from alfamous_jax.cycle._state import PoolState
 
 
 @convert.door
-@partial(jax.jit, static_argnames="axis_name")
+@partial(jax.jit, static_argnames=("axis_name", "implicit"))
 def update(
-    state: PoolState, phi: jax.Array, indices: jax.Array, labels: jax.Array, axis_name: str | None = None
+    state: PoolState,
+    phi: jax.Array,
+    indices: jax.Array,
+    labels: jax.Array,
+    axis_name: str | None = None,
+    implicit: bool = False,
 ) -> PoolState:
     """Takes in the labels of queried rows: posterior (Eq. 7), pool logits and variances, class counts.
 
@@ -26,6 +31,7 @@ def update(
       labels: their classes [n], integers of any width; a label outside 0..K-1 says that the row was skipped: it leaves
         the pool and changes nothing else.
       axis_name: see `query`; indices and labels are the same on every device.
+      implicit: see `updates.gain`; for heads fitted with a small ridge, whose variances are above 1.
 
     Returns:
       the state for the next query. `rounding.drift` says whether float32 still holds its covariance.
@@ -46,7 +52,7 @@ def update(
     indices = jnp.where(_bookkeeping.known(state.available, indices, rows, axis_name), indices, -1)
     usable = _bookkeeping.usable(indices, labels, state.counts.shape[0])
     rows = jnp.where(usable[:, None], rows, 0.0)
-    posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0))
+    posterior, gains = updates.update_many(state.posterior, rows, jnp.where(usable, labels, 0), implicit)
     logits, variance = updates.refresh(state.logits, state.variance, phi, gains)
     changed = _bookkeeping.take_down(state.available, state.counts, indices, labels, axis_name)
     return PoolState(posterior, logits, variance, *changed)

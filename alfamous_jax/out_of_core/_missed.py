@@ -36,6 +36,7 @@ def missed(
     utility: str | Utility = "least_confidence",
     lam: float = 0.0,
     update: bool = True,
+    implicit: bool = False,
     chunk: int = CHUNK,
     phi_of: PhiOf = jnp.asarray,
     told: Callable[[int], object] = lambda num_rows: None,
@@ -50,7 +51,7 @@ def missed(
       kept: the rows of the sub-pool [M].
       picks: rows of the pool in the order picked, one query each [b]; -1 is padding, and ends them.
       labels: their classes [b]; one outside 0..K-1 says that the row was skipped.
-      update: whether each label moved the posterior before the next query.
+      update, implicit: whether each label moved the posterior before the next query, and how, as `cycle.run` was told.
 
     Returns:
       how many picks are not those of the whole pool, given the picks before them. A row within rounding of a pick may
@@ -82,7 +83,7 @@ def missed(
     phi = phi_at(features, picks, phi_of, len(picks), posterior)
     is_label = (labels >= 0) & (labels < num_classes)
     learnt = jnp.where((is_label & update)[:, None], phi, 0.0)  # a row of zeros changes nothing
-    _, gains = updates.update_many(posterior, learnt, jnp.where(is_label, labels, 0))
+    _, gains = updates.update_many(posterior, learnt, jnp.where(is_label, labels, 0), implicit)
     given = (labels[:, None] == np.arange(num_classes)).astype(np.int32)
     known = np.asarray(counts, np.int32) + np.cumsum(given, axis=0) - given  # before each label
     bar = jnp.diagonal(_course(posterior, gains, phi, known, lam, utility))

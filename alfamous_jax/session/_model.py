@@ -172,10 +172,10 @@ def _take_in(
     if not updating:
         return cycle.count(state, rows, labels), jnp.zeros(len(rows))
     given = jnp.where((rows >= 0)[:, None], phi[rows], 0.0)
-    posterior, gains = updates.update_many(state.posterior, given, jnp.where(rows >= 0, labels, 0))
+    posterior, gains = updates.update_many(state.posterior, given, jnp.where(rows >= 0, labels, 0), implicit=True)
     change = jax.vmap(stopping.gain_kl)(gains, given)[0]
     if along is None:
-        return cycle.update(state, phi, rows, labels), change
+        return cycle.update(state, phi, rows, labels, implicit=True), change
     logits, variance = updates.refresh_along(state.logits, state.variance, along, gains)
     counted = cycle.count(state, rows, labels)
     return counted._replace(posterior=posterior, logits=logits, variance=variance), change

@@ -142,7 +142,15 @@ RULES: tuple[Rule, ...] = (
         lambda v: v in MINORITIES if isinstance(v, str) else _whole_numbers(v) and len(v) == len(set(v)),
     ),
     (
-        ("balanced_initial", "count_cycle", "posterior", "refit", "vabal.mask_in_training", "vabal.batch_norm"),
+        (
+            "balanced_initial",
+            "count_cycle",
+            "implicit_update",
+            "posterior",
+            "refit",
+            "vabal.mask_in_training",
+            "vabal.batch_norm",
+        ),
         "True or False",
         lambda v: isinstance(v, bool),
     ),

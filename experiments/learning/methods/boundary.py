@@ -22,26 +22,27 @@ class Settings(NamedTuple):
 
     budget: int
     updates: bool
+    implicit: bool
     round_size: int
 
 
 def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
     """The budget, whether labels move the posterior, the rows of a round."""
-    return Settings(config["budget"], strategy.updates, int(strategy.option or ROUND))
+    return Settings(config["budget"], strategy.updates, config["implicit_update"], int(strategy.option or ROUND))
 
 
 def galaxy(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
     """On mean-field probabilities, fixed for the batch or as they are after every label."""
     found: Selection
     if settings.updates:
-        found = _with_updates(key, view, settings.budget)
+        found = _with_updates(key, view, settings.budget, settings.implicit)
     else:
         known = view.labels, view.labelled, view.available
         found = boundary.galaxy(key, probabilities(view), *known, budget=settings.budget)
     return found
 
 
-def _with_updates(key: jax.Array, view: View, budget: int) -> Selection:
+def _with_updates(key: jax.Array, view: View, budget: int, implicit: bool) -> Selection:
     """Row by row: each pick sees the ranking under the posterior of all labels before it."""
     begin = cycle.init(view.posterior, view.phi, view.available, view.counts)
 
@@ -50,7 +51,7 @@ def _with_updates(key: jax.Array, view: View, budget: int) -> Selection:
         probs = laplace.mean_field(state.logits, state.variance)
         found = boundary.galaxy(key, probs, view.labels, labelled, state.available, budget=1)
         row = found.indices[0]
-        state = cycle.update(state, view.phi, found.indices, view.labels[found.indices])
+        state = cycle.update(state, view.phi, found.indices, view.labels[found.indices], implicit=implicit)
         return (state, labelled.at[jnp.where(row < 0, len(labelled), row)].set(True, mode="drop")), found
 
     _, each = jax.lax.scan(step, (begin, view.labelled), jax.random.split(key, budget))

@@ -25,6 +25,7 @@ class Settings(NamedTuple):
     minibatch: int  # rows of a query
     update: bool
     count_cycle: bool
+    implicit: bool
     axis_name: str | None
 
 
@@ -40,7 +41,8 @@ def of_utility(utility: str | Utility, config: Mapping, strategy: Strategy, axis
     """The settings of a strategy that ranks by some utility; without balance and updates its rows are picked singly."""
     one_by_one = strategy.updates or not strategy.balanced
     minibatch = int(strategy.option or 1) if one_by_one else config["budget"]
-    return Settings(utility, config["budget"], minibatch, strategy.updates, config["count_cycle"], axis_name)
+    switches = strategy.updates, config["count_cycle"], config["implicit_update"]
+    return Settings(utility, config["budget"], minibatch, *switches, axis_name)
 
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:

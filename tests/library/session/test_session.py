@@ -74,7 +74,7 @@ def test_the_model_is_that_of_the_pure_functions():
     counts = jnp.bincount(jnp.asarray(TRUTH[told]), length=3)
     state = cycle.init(head.posterior, phi, jnp.ones(ROWS, bool).at[jnp.array(told)].set(False), counts)
     for row in since:
-        state = cycle.update(state, phi, jnp.array([row]), jnp.asarray(TRUTH[[row]]))
+        state = cycle.update(state, phi, jnp.array([row]), jnp.asarray(TRUTH[[row]]), implicit=True)
     assert len(told) + len(since) == 9 and since
     wanted = jax.nn.softmax(state.logits / jnp.sqrt(1 + jnp.pi / 8 * state.variance)[:, None])
     np.testing.assert_allclose(session.predict_proba(), wanted, atol=1e-5)
