@@ -55,7 +55,7 @@ def gain(
         of Eq. 7's one step (the implicit update of Kulis and Bartlett, 2010); static. The other two do not count then.
 
     Returns:
-      the gain. An implicit step is bounded, |step| <= sqrt(2); one of Eq. 7 is too, but the variance multiplies it.
+      the gain. An implicit step is found in a loop, which reverse-mode differentiation does not go through.
 
     Examples:
       >>> from alfamous_jax import updates
