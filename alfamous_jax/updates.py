@@ -52,10 +52,13 @@ def gain(
       step_size: factor on the mean step (1 in the papers).
       repeats: Gauss-Newton steps on the same label (1 in the papers); static.
       implicit: whether the mean goes to the mode of prior times label, solved to rounding in O(K) a step, in the place
-        of Eq. 7's one step (the implicit update of Kulis and Bartlett, 2010); static. The other two do not count then.
+        of Eq. 7's one step (the implicit update of Kulis and Bartlett, 2010); static.
 
     Returns:
       the gain. An implicit step is found in a loop, which reverse-mode differentiation does not go through.
+
+    Raises:
+      ValueError: implicit with a step size or repeats, which it does not have.
 
     Examples:
       >>> from alfamous_jax import updates
@@ -67,12 +70,13 @@ def gain(
     spread = jnp.dot(phi, column, precision=HIGHEST)
     logits = jnp.dot(mean, phi, precision=HIGHEST)
     target = jax.nn.one_hot(convert.as_labels(label, "label"), mean.shape[0], dtype=mean.dtype)
+    if implicit and (step_size, repeats) != (1.0, 1):
+        raise ValueError(f"implicit has no step_size and no repeats, got {step_size} and {repeats}")
+    step, precision = jnp.zeros_like(logits), jnp.zeros_like(spread)
     if implicit:
         step = _to_mode(logits, spread, target)
         precision = curvature(logits + spread * step)
-        return Gain(column, step, precision / (1.0 + precision * spread))
-    step, precision = jnp.zeros_like(logits), jnp.zeros_like(spread)
-    for _ in range(repeats):
+    for _ in range(0 if implicit else repeats):
         residual = target - jax.nn.softmax(logits)
         move = step_size * residual / (1.0 + (precision + curvature(logits)) * spread)
         logits += spread * move

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from alfamous_jax._bald._ceiling import ceiling
 from alfamous_jax._bald._closed_form import closed_form
 from alfamous_jax._bald._winner import by_winner
+from alfamous_jax.core.numerics import marked
 
 __all__ = ["ceiling", "closed_form", "gaussian"]
 
@@ -17,10 +18,9 @@ WIDE_ROWS = 512  # at a time
 def gaussian(logits: jax.Array, variance: jax.Array) -> jax.Array:
     """What `acquisition.bald_gaussian` says it is, for K of at least 2."""
     closed = closed_form(logits, variance)
-    wide = variance > MIXED[0]
-    size, before = variance.shape[0], jnp.cumsum(wide)
-    order = jnp.zeros_like(before).at[jnp.where(wide, before - 1, size)].set(jnp.arange(size), mode="drop")
-    count, num_rows = before[-1], min(WIDE_ROWS, size) if isinstance(size, int) else WIDE_ROWS  # no int: exported
+    size = variance.shape[0]
+    order, count = marked(variance > MIXED[0])
+    num_rows = min(WIDE_ROWS, size) if isinstance(size, int) else WIDE_ROWS  # no int: exported
 
     def mix(block: jax.Array, information: jax.Array) -> jax.Array:
         slots = block * num_rows + jnp.arange(num_rows)

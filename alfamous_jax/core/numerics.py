@@ -32,6 +32,13 @@ def extremes(x: jax.Array, where: jax.Array | bool = True) -> tuple[jax.Array, j
     return lowest, highest
 
 
+def marked(mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The rows that a mask [N] marks, in order, then N for the rest [N], and how many they are []; N of any kind."""
+    size, upto = mask.shape[0], jnp.cumsum(mask)
+    rows = jnp.full(size, size).at[jnp.where(mask, upto - 1, size)].set(jnp.arange(size), mode="drop")
+    return rows, upto[-1]
+
+
 def _add(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(x + y for x, y in zip(a, b, strict=True))
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from alfamous_jax import laplace, utilities
 from alfamous_jax.core import collectives
+from alfamous_jax.core.numerics import marked
 from alfamous_jax.cycle._state import PoolState
 from alfamous_jax.selection import balance
 
@@ -41,15 +42,13 @@ def evaluate(
     """
     size = limit.shape[0]
     first = balance.select_one(limit, probs, demand, lam, available)
-    highest = balance.marginal(limit, probs, demand, lam)
+    share = balance.marginal(jnp.zeros_like(limit), probs, demand, lam)  # of the balance, whatever the utility
 
     def evaluate_those(number: jax.Array, worth: jax.Array) -> jax.Array:
         """First the row of the highest ceiling, then all whose ceiling reaches it; a loop, to be compiled once."""
-        reached = jnp.max(balance.marginal(worth, probs, demand, lam), where=worth > -jnp.inf, initial=-jnp.inf)
-        reached = collectives.pmax(reached, axis_name)
-        wanted = jnp.where(number == 0, jnp.arange(size) == first, available & ~(highest < reached))
-        before = jnp.cumsum(wanted)
-        order = jnp.full(size, size).at[jnp.where(wanted, before - 1, size)].set(jnp.arange(size), mode="drop")
+        reached = collectives.pmax(jnp.max(worth + share, where=worth > -jnp.inf, initial=-jnp.inf), axis_name)
+        wanted = jnp.where(number == 0, jnp.arange(size) == first, available & ~(limit + share < reached))
+        order, count = marked(wanted)
 
         def fill(block: jax.Array, worth: jax.Array) -> jax.Array:
             rows = order.at[block * ROWS + jnp.arange(ROWS)].get(mode="fill", fill_value=size)
@@ -57,7 +56,7 @@ def evaluate(
             exact = utilities.evaluate(utility, state.logits[known], state.variance[known], key)
             return worth.at[rows].set(exact, mode="drop")
 
-        filled: jax.Array = jax.lax.fori_loop(0, -(-before[-1] // ROWS), fill, worth)
+        filled: jax.Array = jax.lax.fori_loop(0, -(-count // ROWS), fill, worth)
         return filled
 
     worth: jax.Array = jax.lax.fori_loop(0, 2, evaluate_those, jnp.full_like(limit, -jnp.inf))

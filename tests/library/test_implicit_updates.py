@@ -66,6 +66,13 @@ def test_a_label_against_a_model_that_is_sure_does_not_make_it_sure_of_the_other
     assert 0 < logits[True][1] - logits[True][0] < 5
 
 
+@pytest.mark.parametrize("other", [{"step_size": 0.5}, {"repeats": 2}], ids=str)
+def test_options_of_the_other_update_are_refused(other):
+    start = laplace.Posterior(jnp.zeros((2, 1)), jnp.ones((1, 1)))
+    with pytest.raises(ValueError, match="implicit has no step_size"):
+        updates.rank_one(start, jnp.ones(1), 0, implicit=True, **other)
+
+
 def test_is_the_step_of_the_paper_for_small_variances():
     """They differ by the square of the variance."""
     mean, cov, phi, labels = problem(0, 1.0)

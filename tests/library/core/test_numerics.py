@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from alfamous_jax.core.numerics import extremes, sums
+from alfamous_jax.core.numerics import extremes, marked, sums
 
 EPS = np.finfo(np.float32).eps
 
@@ -45,3 +45,11 @@ def test_extremes():
     some = np.arange(50) % 7 == 3
     assert [float(v) for v in jax.jit(extremes)(x, some)] == [x[some].min(), x[some].max()]
     assert [float(v) for v in extremes(jnp.asarray(x), jnp.zeros(50, bool))] == [np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("mask", ["0", "1", "0110", "1111", "0000", "10001"], ids=repr)
+def test_marked(mask):
+    mask = np.array([x == "1" for x in mask], bool)
+    rows, count = jax.jit(marked)(mask)
+    assert int(count) == mask.sum()
+    assert rows.tolist() == [*np.flatnonzero(mask), *[len(mask)] * (~mask).sum()]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from alfamous_jax import acquisition, cycle, laplace
+from alfamous_jax.cycle import _lazy
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +36,15 @@ def test_the_picks_are_those_of_evaluating_all_rows(num_classes, scale, lam):
     np.testing.assert_array_equal(lazily.indices, fully.indices)
     np.testing.assert_allclose(lazily.utility, fully.utility, atol=2e-6)
     np.testing.assert_array_equal(lazily.num_invalid, fully.num_invalid)
+
+
+def test_few_rows_are_evaluated_where_variances_are_small():
+    state, *_ = problem(np.random.default_rng(3), 2000, 5, 1.0)
+    limit, probs = _lazy.ceilings(state, "bald")
+    demand, lam = jnp.ones(5), 0.1
+    worth = _lazy.evaluate(state, jax.random.key(0), "bald", limit, probs, demand, lam, state.available, None)
+    assert 1 <= (worth > -jnp.inf).sum() < 100
+    assert not (worth > -jnp.inf)[~state.available].any()
 
 
 def test_rows_that_are_not_finite_are_passed_over_and_counted():
