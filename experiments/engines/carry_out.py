@@ -102,8 +102,11 @@ def _say_nothing(records: list[dict], timing: dict | None) -> None:
 
 
 def _refuse_other_groups(checkpoints: pathlib.Path, plan: Plan) -> None:
-    """Lanes done in processes cannot go on under vmap, nor the other way round."""
+    """Lanes done in processes cannot go on under vmap, nor the other way round; lanes in step take in no others."""
     names = {group_name(group) for group in plan.groups}
     for path in sorted(checkpoints.iterdir()) if checkpoints.exists() else []:
         if path.name not in names and path.is_dir() and not files.is_litter(path.name):
-            raise ValueError(f"{path}: was written under another config.parallel or on another kind of device")
+            raise ValueError(
+                f"{path}: was written under another config.parallel or on another kind of device, or holds lanes that "
+                "went in step; resume as it began or choose another workdir"
+            )

@@ -14,6 +14,7 @@ from experiments.store.environment import differences, environment
 WRITTEN = ("checkpoints", "lanes", "slurm", "metrics.jsonl", "timings.jsonl", "environment.json", "config.json")
 LOCK = ".lock"
 FREE = ("workers",)  # fields that change how fast a run is and nothing else
+ADDED_TO = ("strategies", "selections", "seeds")  # more of them leave those that are there as they are
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def claim(
 
     Args:
       workdir: the directory; made if absent.
-      config: the experiment, as a dictionary.
+      config: the experiment, as a dictionary; a run goes on with the same one, or with more strategies and seeds.
       data: facts about the data set, for `environment.json`; a run goes on with data of the same `digests` alone.
       resume: go on from what is there, if anything.
       overwrite: delete what an earlier run wrote there.
@@ -73,7 +74,7 @@ def claim(
                 _next_part(workdir / "environment.json", before, data)
             else:
                 files.write_json(workdir / "environment.json", environment() | {"data": data})
-                files.write_json(config_path, dict(config))
+            files.write_json(config_path, dict(config))
 
         yield begin
 
@@ -136,11 +137,20 @@ def _same_config(path: pathlib.Path, config: Mapping) -> None:
     before = files.read_json(path)
     now = json.loads(json.dumps(config))
     for field in sorted((before.keys() | now.keys()).difference(FREE)):
-        if before.get(field) != now.get(field):
+        then, here = before.get(field), now.get(field)
+        if then != here and not (field in ADDED_TO and _more(then, here)):
+            how = "as many or more of them" if field in ADDED_TO else "the same config"
             raise ValueError(
-                f"config.{field}: the run in {path.parent} has {before.get(field)!r}, now it is {now.get(field)!r}; "
-                "resume with the same config or choose another workdir"
+                f"config.{field}: the run in {path.parent} has {then!r}, now it is {here!r}; "
+                f"resume with {how} or choose another workdir"
             )
+
+
+def _more(before: object, now: object) -> bool:
+    """Whether nothing of what was there is missing."""
+    if isinstance(before, list) and isinstance(now, list):
+        return all(one in now for one in before)
+    return type(before) is type(now) is int and before <= now
 
 
 def _begun(path: pathlib.Path, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,19 @@ def test_parts_and_versions_are_noted(finished, copy, capsys):
     assert part["jax"] == noted["jax"] and part["code"] == noted["code"]
 
 
+def test_a_run_grows_by_a_strategy_and_is_as_if_begun_with_it(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "grown")
+    more = finished[1] | {"strategies": ("random", "us")}
+    run(more, tmp_path / "grown", resume=True)
+    run(more, tmp_path / "whole")
+    grown, whole = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("grown", "whole"))
+    assert grown == whole
+    with pytest.raises(
+        ValueError, match="us-seed0: was written under another config.parallel .* lanes that went in step"
+    ):
+        run(finished[1] | {"seeds": 2}, finished[0], resume=True)
+
+
 DAMAGE = {
     "metrics cut": ("metrics.jsonl", lambda b: b[:-40]),
     "metrics cut within its first line": ("metrics.jsonl", lambda b: b[:40]),

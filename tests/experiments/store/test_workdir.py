@@ -74,6 +74,30 @@ def test_other_data_are_refused_and_nothing_is_written(tmp_path, name, field):
     assert noted(tmp_path)["data"]["digests"] == other
 
 
+GROWN = {
+    "strategies": (["us", "margin"], ["random", "margin", "us"], ["us", "badge", "random"]),
+    "selections": (["random"], ["random", "marg"], ["marg"]),
+    "seeds": (2, 3, 1),
+}
+
+
+@pytest.mark.parametrize("field, values", GROWN.items(), ids=GROWN)
+def test_strategies_and_seeds_may_be_added_and_never_left_out(tmp_path, field, values):
+    begun, more, other = values
+    go(tmp_path, config=CONFIG | {field: begun})
+    go(tmp_path, config=CONFIG | {field: more})
+    assert files.read_json(tmp_path / "config.json") == CONFIG | {field: more}
+    before = content(tmp_path)
+    for fewer in (begun, other, None):
+        with pytest.raises(ValueError) as refused:
+            go(tmp_path, config=CONFIG | {field: fewer})
+        assert str(refused.value) == (
+            f"config.{field}: the run in {tmp_path} has {more!r}, now it is {fewer!r}; "
+            "resume with as many or more of them or choose another workdir"
+        )
+    assert content(tmp_path) == before
+
+
 DAMAGED = {
     "no JSON": (b'{"data', "not JSON"),
     "no object": (b"[1]", "not a JSON object"),
