@@ -20,7 +20,8 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]
 
     Args:
       strategy: a name, such as "margin-alfamous".
-      lam: how much the balance of the classes counts; None is the strategy's own.
+      lam: how much the balance of the classes counts; None is 0.1, 0.5 for those that go by distances, times
+        `balance.shrinkage` of the labels known, so that classes that are even are left alone.
       classes: all of them, also those without a label yet; None takes those in y.
       missing_label: what stands in y where there is no label.
       random_state: of all that is drawn.
@@ -62,17 +63,14 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]
         )
         _, mapping = self._transform_candidates(candidates, X, y, enforce_mapping=True)
         chosen = _strategies.parse(self.strategy)
-        lam = _strategies.default_lam(chosen) if self.lam is None else self.lam
-        if not isinstance(lam, (int, float, np.number)) or not 0 <= lam < np.inf:
+        if self.lam is not None and not (isinstance(self.lam, (int, float, np.number)) and 0 <= self.lam < np.inf):
             raise ValueError(f"lam must be a number of at least 0, or None, got {self.lam!r}")
         labelled = is_labeled(y, self.missing_label)
         classes, labels = self._numbered(y, labelled)
         seed = int(self.random_state_.randint(2**31 - 1))
         available = np.zeros(len(X), bool)
         available[mapping] = True
-        rows = self._pick(
-            np.asarray(X, np.float32), labels, len(classes), available, chosen, float(lam), seed, batch_size
-        )
+        rows = self._pick(np.asarray(X, np.float32), labels, len(classes), available, chosen, seed, batch_size)
         if not return_utilities:
             return rows
         utilities = np.full((batch_size, len(X)), np.nan)
@@ -100,7 +98,6 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]
         num_classes: int,
         available: np.ndarray,
         chosen: _strategies.Strategy,
-        lam: float,
         seed: int,
         num: int,
     ) -> np.ndarray:
@@ -116,5 +113,5 @@ class PoolStrategy(SingleAnnotatorPoolQueryStrategy):  # type: ignore[misc]
         counts = jnp.asarray(np.bincount(labels[labelled], minlength=size), jnp.int32)
         state = cycle.init(head.posterior, phi, jnp.asarray(available), counts)
         known = Labelled(phi, jnp.asarray(labels), jnp.asarray(labelled))
-        indices, _ = _strategies.pick(chosen, state, key, lam, known, num)
+        indices, _ = _strategies.pick(chosen, state, key, self.lam, known, num)
         return np.asarray(indices, np.int64)

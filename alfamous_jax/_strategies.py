@@ -82,15 +82,13 @@ def parse(name: str) -> Strategy:
     return Strategy(name, UTILITIES[base], form in ("cb", "alfamous"), form in ("fbu", "alfamous"))
 
 
-def default_lam(strategy: Strategy) -> float:
-    """How much the balance of the classes counts, unless told otherwise: distances want more than utilities."""
-    return (
-        0.5
-        if strategy.balanced and not strategy.utility
-        else 0.1
-        if strategy.balanced or "pseudo" in strategy.name
-        else 0.0
-    )
+def default_lam(strategy: Strategy, counts: jax.Array) -> jax.Array:
+    """How much the balance of the classes counts [], unless told otherwise: distances want more than utilities.
+
+    As far as the labels known are less even than chance makes those of an even pool, counts [K].
+    """
+    most = 0.5 if strategy.balanced and not strategy.utility else 0.1
+    return most * balance.shrinkage(counts)
 
 
 def is_cold(strategy: Strategy, num_classes: int) -> bool:
@@ -101,7 +99,7 @@ def is_cold(strategy: Strategy, num_classes: int) -> bool:
 
 @partial(jax.jit, static_argnames=("strategy", "num"))
 def pick(
-    strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float, known: Labelled, num: int
+    strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float | None, known: Labelled, num: int
 ) -> tuple[jax.Array, jax.Array]:
     """The next rows to label.
 
@@ -109,14 +107,16 @@ def pick(
       strategy: of `parse`, static.
       state: the pool.
       key: consumed by strategies that draw.
-      lam: weight of the balance [].
+      lam: weight of the balance [], `default_lam` if None; strategies without a balance do not look at it.
       known: what else there is to look at.
       num: b, static.
 
     Returns:
       indices [b], -1 where no row is left, and how many available rows were passed over for a NaN [].
     """
+    lam = default_lam(strategy, state.counts) if lam is None else lam
     if strategy.utility and (strategy.balanced or num == 1):
+        lam = lam if strategy.balanced else 0.0
         indices, info = cycle.query(state, key, utility=strategy.utility, lam=lam, num=num)
         return indices, info.num_invalid
     if strategy.utility:

@@ -42,6 +42,7 @@ def get_base() -> ConfigDict:
     config.cycles = 6
     config.lam = FieldReference(0.1, field_type=object)  # a number or "auto"
     config.lam_grid = (0.05, 0.1, 0.5)  # what "auto" chooses from
+    config.shrink_lam = False  # lam times how far the labels known are from even beyond chance, `balance.shrinkage`
     config.count_cycle = True  # whether labels of the running cycle count for the demand, or those before it alone
     config.implicit_update = False  # a label moves the mean to its mode, for small ridges, or by the step of the paper
     config.lams = ConfigDict()  # of the strategies that need another lam: {"kcenter-cb": 0.5}

@@ -30,6 +30,7 @@ def get_config(mode: str = "") -> ConfigDict:
         del config[field]
         config[field] = FieldReference("auto", field_type=object)
     config.lams = {"kcenter-cb": 0.5}
+    config.shrink_lam = True
 
     config.backbone = "auto"
     config.head = "auto"

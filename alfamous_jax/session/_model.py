@@ -24,7 +24,7 @@ class Setup(NamedTuple):
     maps: Maps
     held: np.ndarray  # [N], set aside for the audit
     strategy: Strategy
-    lam: float
+    lam: float | None
     seed: int
 
 

@@ -52,7 +52,8 @@ class Session:
           strategy: a name as in the experiments; of those that rank by a last layer, all.
           labels: known from the start: {row: label}, or one for each row, None, NaN or "" where there is none.
           seed: of all that is drawn.
-          lam: how much the balance of the classes counts; None is 0.1, and 0.5 for those that go by distances.
+          lam: how much the balance of the classes counts; None is 0.1, and 0.5 for those that go by distances, times
+            `balance.shrinkage` of the labels known, so that classes that are even are left alone.
           retrain_every: labels after which the head is fitted anew, 0 for never by itself.
           audit: share of the rows without a label that is set aside to estimate how good the head is (`ask_audit`).
           journal: a file that every answer is in before `tell` returns; one that is there is gone through first.

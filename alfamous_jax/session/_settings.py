@@ -17,7 +17,7 @@ class Settings(NamedTuple):
     classes: list[str]  # from the start
     labels: list[list[Any]]  # from the start, [row, name] each
     strategy: str
-    lam: float
+    lam: float | None  # None leaves it to the strategy and the labels known
     seed: int
     retrain_every: int
     audit: float
@@ -36,7 +36,7 @@ def check(
     for row, name in given.items():
         if name not in names:
             raise ValueError(f"labels: row {row} is {name!r}, none of the classes {listed(names)}")
-    chosen = _strategies.parse(strategy)
+    _strategies.parse(strategy)
     for field, value, fits, wanted in (
         ("seed", seed, _is_whole(seed) and 0 <= seed < 2**32, "a whole number from 0 to 2^32 - 1"),
         ("lam", lam, lam is None or (_is_number(lam) and 0 <= lam < math.inf), "a number of at least 0, or None"),
@@ -45,10 +45,9 @@ def check(
     ):
         if not fits:
             raise ValueError(f"{field} must be {wanted}, got {value!r}")
-    weight = _strategies.default_lam(chosen) if lam is None else float(lam)
     pairs = [[row, name] for row, name in given.items()]
     shape, digest = list(rows.shape), _rows.digest(rows)
-    numbers = weight, int(seed), int(retrain_every), float(audit)
+    numbers = None if lam is None else float(lam), int(seed), int(retrain_every), float(audit)
     return Settings(shape, digest, list(names), pairs, strategy, *numbers)
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
+from alfamous_jax.selection import balance
 from experiments.learning import problem
 from experiments.learning.checkpoint import State
 from experiments.learning.loop import Course, Timing, number, timed
@@ -21,6 +22,8 @@ from experiments.plan.strategies import NETWORKS, Lane, scheme_of
 
 SWITCH = ("cs-svm", "network-th")  # where a lane that may switch starts, and where it ends
 VALIDATION = 1_000_000  # streams of the cross-validation lie beyond those of the cycles
+
+_shrinkage = jax.jit(jax.vmap(balance.shrinkage))  # of counts [G, K]
 
 
 class Task(NamedTuple):
@@ -89,8 +92,8 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     Raises:
       ValueError: a loss or a row of the pool is not finite, or the pool has run out; names the lane and the cycle.
     """
-    config, cycle, lams = task.config, state.cycle, _lams(task, state)
-    now = _now(task, state)
+    config, cycle, now = task.config, state.cycle, _now(task, state)
+    lams = _lams(task, state, now.counts)
     programs, start = task.learners[now.scheme], task.problem.variables[kind_of(now.scheme)]
     variables, learned = timed(timing, "train_s", programs.train, now.streams.train, start, now.known)
     scores = timed(timing, "evaluate_s", programs.evaluate, variables, now.known, jnp.asarray(now.counts))
@@ -141,8 +144,10 @@ def _now(task: Task, state: State) -> Now:
     return Now(_scheme(task, state), streams, known, counts)
 
 
-def _lams(task: Task, state: State) -> list[float]:
+def _lams(task: Task, state: State, counts: np.ndarray) -> list[float]:
     """What the lanes have weighed classes by so far, or will unless it is chosen in this cycle."""
+    if task.config.shrink_lam:
+        return [round(float(lam * factor), 6) for lam, factor in zip(task.wanted, _shrinkage(counts), strict=True)]
     if state.records:
         by_lane = {(r["strategy"], r["seed"]): r["lam"] for r in reversed(state.records)}
         return [by_lane[str(lane.strategy), lane.seed] for lane in task.lanes]

@@ -148,6 +148,7 @@ RULES: tuple[Rule, ...] = (
             "implicit_update",
             "posterior",
             "refit",
+            "shrink_lam",
             "vabal.mask_in_training",
             "vabal.batch_norm",
         ),

@@ -117,6 +117,8 @@ def check(config: Mapping) -> None:
             raise ValueError(told if told.startswith("config.") else f"config.strategies: {told}") from error
         if lam_of(config, strategy) == "auto" and method.choose is None:
             raise ValueError(f"config.lams: {name!r} needs a number here, as config.lam is 'auto'")
+        if lam_of(config, strategy) == "auto" and config["shrink_lam"]:
+            raise ValueError(f"config.shrink_lam: goes with a number, not with the lam 'auto' of {name!r}")
         if config["pool_dtype"] != "float32" and not method.narrow:
             raise ValueError(
                 f"config.pool_dtype: only strategies of the cycle take {config['pool_dtype']!r}, not {name!r}"

@@ -9,7 +9,7 @@ from experiments.plan.choices import FULL, Choice
 from experiments.plan.choices import parse as parse_choice
 from experiments.plan.strategies import SCHEMES, Strategy, group_name, lanes_of, parse
 
-CONFIG = {"budget": 8, "bald_samples": 0, "count_cycle": True, "implicit_update": False}
+CONFIG = {"budget": 8, "bald_samples": 0, "count_cycle": True, "implicit_update": False, "shrink_lam": False}
 
 
 def test_a_name_is_taken_apart():
