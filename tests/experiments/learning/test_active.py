@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ml_collections import FrozenConfigDict
+from scipy.stats import chisquare
 from tiny_letter import lanes, tiny
 
 from experiments.learning import loop, problem
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
-    config = FrozenConfigDict(tiny(cycles=3, epochs=1, lam=0.5))
+    config = FrozenConfigDict(tiny(cycles=3, epochs=1, lam=0.5, shrink_lam=True))
     alone, together = [], []
     for lane in lanes("us-fbu", "us-alfamous"):
         loop.run_lanes(config, work.ACTIVE, (lane,), tmp_path, lambda records, timing: alone.extend(records))
@@ -27,6 +28,12 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
     assert compiled.train._cache_size() == compiled.query._cache_size() == compiled.evaluate._cache_size() == 1
     firsts = [{r["strategy"]: set(r["selected"]) for r in run if r["cycle"] == 0} for run in (alone, together)]
     assert firsts[0] == firsts[1] and firsts[0]["us-fbu"] != firsts[0]["us-alfamous"]
+    for record in alone + together:
+        counts = np.array(record["counts"])
+        statistic = chisquare(counts).statistic
+        factor = max(1 - (len(counts) - 1) / statistic, 0) if record["strategy"] == "us-alfamous" else 0
+        assert record["lam"] == pytest.approx(0.5 * factor, abs=1e-5)
+    assert len({record["lam"] for record in alone}) > 2
 
 
 def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):

@@ -1,4 +1,4 @@
-"""Class demand, the balance objective, the exact single pick and the greedy batch."""
+"""The balance objective, the exact single pick and the greedy batch."""
 
 from functools import partial
 
@@ -30,21 +30,6 @@ def instance(seed, rows=12, classes=3, most_wanted=3.0):
 
 def everything(rows):
     return jnp.ones(rows, bool)
-
-
-@pytest.mark.parametrize(
-    ("counts", "total", "expected"),
-    [
-        ((40, 30, 20, 10), 100, (0, 0, 5, 15)),
-        ((40, 30, 20, 10), 120, (0, 0, 10, 20)),
-        ((0, 0), 32, (16, 16)),
-        ((5, 5, 5), 15, (0, 0, 0)),
-        ((1, 0, 0), 1, (0, 1 / 3, 1 / 3)),
-    ],
-    ids=["labels_known_now", "total_after_the_batch", "nothing_labelled", "balanced", "no_truncation"],
-)
-def test_class_demand(counts, total, expected):
-    np.testing.assert_allclose(balance.class_demand(jnp.array(counts), total), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -262,50 +247,3 @@ class TestSelectGreedy:
     def test_budget_below_one_is_an_error(self, budget):
         with pytest.raises(ValueError, match=f"budget.*{budget}"):
             self.select(*instance(16), 0.5, budget)
-
-
-class TestExpandClasses:
-    """Columns of the classes that a classifier knows, put where they belong."""
-
-    probs = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]], np.float32)
-
-    def test_hand_computed(self):
-        expected = np.array([[0.0, 0.2, 0.0, 0.5, 0.3], [0.0, 1.0, 0.0, 0.0, 0.0]], np.float32)
-        expand = jax.jit(balance.expand_classes, static_argnums=2)
-        for classes in (np.array([1, 4, 3]), np.array([1, 4, 3], np.uint8), jnp.array([1, 4, 3])):
-            np.testing.assert_array_equal(balance.expand_classes(self.probs, classes, 5), expected)
-            np.testing.assert_array_equal(expand(self.probs, classes, 5), expected)
-
-    def test_all_classes_in_order_change_nothing(self):
-        np.testing.assert_array_equal(balance.expand_classes(self.probs, np.arange(3), 3), self.probs)
-
-    def test_any_leading_axes(self):
-        stack = np.stack([self.probs, self.probs[::-1]])
-        expected = np.stack([balance.expand_classes(x, np.array([2, 0, 3]), 4) for x in stack])
-        np.testing.assert_array_equal(balance.expand_classes(stack, np.array([2, 0, 3]), 4), expected)
-
-    @pytest.mark.parametrize("classes", [[0, 1, 1], [0, 1, 5], [-1, 1, 2]], ids=str)
-    def test_classes_that_cannot_be(self, classes):
-        with pytest.raises(ValueError, match=r"classes must be distinct and in 0\.\.4, got"):
-            balance.expand_classes(self.probs, np.array(classes), 5)
-        inside = np.asarray(jax.jit(balance.expand_classes, static_argnums=2)(self.probs, np.array(classes), 5))
-        kept = self.probs[:, [0 <= c < 5 for c in classes]].sum(1)
-        np.testing.assert_allclose(inside.sum(1), kept, rtol=1e-6)
-
-    @pytest.mark.parametrize("classes", [[0, 1], [[0, 1, 2]]], ids=str)
-    def test_another_number_of_columns(self, classes):
-        with pytest.raises(ValueError, match="a column for each of the classes"):
-            balance.expand_classes(self.probs, np.array(classes), 5)
-
-    def test_the_rest_of_the_library_takes_them(self):
-        """A classifier of scikit-learn that has seen classes 0 and 2 alone."""
-        from sklearn.linear_model import LogisticRegression
-
-        rng = np.random.default_rng(0)
-        features = rng.normal(size=(40, 2)).astype(np.float32)
-        labels = np.where(features[:, 0] > 0, 2, 0)
-        model = LogisticRegression().fit(features, labels)
-        probs = balance.expand_classes(model.predict_proba(features), model.classes_, 4)
-        assert probs.shape == (40, 4)
-        np.testing.assert_array_equal(jnp.argmax(probs, axis=1), model.predict(features))
-        np.testing.assert_allclose(probs.sum(1), 1.0, rtol=1e-6)

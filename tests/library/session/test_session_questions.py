@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sessions import NAMES, POOL, ROWS, TRUTH, answer, begin, name, seen
 
-from alfamous_jax import _strategies, cycle, last_layer
+from alfamous_jax import _strategies, balance, cycle, last_layer
 
 pytestmark = pytest.mark.fits
 
@@ -36,6 +36,19 @@ def test_every_strategy_answers_with_rows(strategy):
         traced = jax.eval_shape(partial(_strategies.pick, parsed, num=num), state, jax.random.key(0), 0.1, known)
         indices, num_invalid = traced
         assert indices.shape == (num,) and indices.dtype == jnp.int32 and num_invalid.shape == ()
+
+
+def test_balance_counts_as_far_as_the_labels_are_uneven():
+    """Without a lam of one's own: the question is that of 0.1 times the shrinkage, none of it among even labels."""
+    rows = {k: np.flatnonzero(TRUTH == k) for k in range(len(NAMES))}
+    for sizes in ((4, 4, 4), (9, 2, 1)):
+        known = {int(row): NAMES[k] for k, size in enumerate(sizes) for row in rows[k][:size]}
+        lam = 0.1 * float(balance.shrinkage(jnp.array(sizes)))
+        asked, wanted, plain = (
+            begin(labels=known, retrain_every=0, strategy=strategy, lam=weight).ask(25).tolist()
+            for strategy, weight in (("random-cb", None), ("random-cb", lam), ("random", None))
+        )
+        assert asked == wanted and (asked == plain) == (sizes == (4, 4, 4))
 
 
 @pytest.mark.slow
