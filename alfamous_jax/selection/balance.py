@@ -22,6 +22,7 @@ from alfamous_jax.core.contract import (
     refuse_negative,
     refuse_negative_lam,
 )
+from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy
 from alfamous_jax.selection._demand import class_demand, expand_classes, shrinkage
 from alfamous_jax.selection._pseudo_label import select_pseudo_label
@@ -88,7 +89,8 @@ def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax
       [-0.25, 1.5]
     """
     short = jnp.maximum(residual, 0.0)
-    return utility - lam * jnp.sum(jnp.where(probs > short, probs - 2.0 * short, -probs), axis=-1)
+    ones = 1.0 + 0.0 * short
+    return utility - lam * dot(jnp.where(probs > short, probs - 2.0 * short, -probs), ones)
 
 
 @convert.door
