@@ -4,13 +4,13 @@ import contextlib
 import json
 import os
 import pathlib
-import secrets
 from collections.abc import Iterator
 from typing import IO, Any
 
+from alfamous_jax.core import files as core
 from experiments.store.naming import named
 
-TEMPORARY = ".tmp"
+TEMPORARY = ".tmp"  # as `core.files` ends them
 LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store"}  # of file managers
 LITTER_STARTS = (".nfs", "._")  # what a network file system keeps of open files, and what macOS adds to files
 
@@ -22,17 +22,8 @@ def replacing(path: pathlib.Path) -> Iterator[IO[bytes]]:
     It lies beside the path under a name that nobody can foresee and is created as a new file, so that no link is
     followed; file and folder are on the disk before the block is left. An error leaves what was there.
     """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
-    with named(path), temporary.open("xb") as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    _sync_folder(path.parent)
+    with named(path), core.replacing(path) as file:
+        yield file
 
 
 def drop_temporaries(folder: pathlib.Path, names: tuple[str, ...]) -> None:
@@ -126,13 +117,3 @@ def drop_half_line(path: pathlib.Path) -> None:
         content = path.read_bytes()
         if not content.endswith(b"\n"):
             os.truncate(path, content.rfind(b"\n") + 1)
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-    """Puts a rename on the disk; some file systems of networks do so by themselves and cannot be asked."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

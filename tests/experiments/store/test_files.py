@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import secrets
 import stat
 
 import pytest
@@ -54,7 +55,7 @@ def test_no_link_is_followed(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(thesis)
     files.write_text(tmp_path / "a.txt", "new")
     assert (tmp_path / "a.txt").read_text() == "new" and not (tmp_path / "a.txt").is_symlink()
-    monkeypatch.setattr(files.secrets, "token_hex", lambda num: "0" * 2 * num)
+    monkeypatch.setattr(secrets, "token_hex", lambda num: "0" * 2 * num)
     with pytest.raises(FileExistsError):
         files.write_text(tmp_path / "a.txt", "newer")
     with pytest.raises(ValueError, match="run.lock: is a link to another file; delete it"):
