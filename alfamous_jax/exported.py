@@ -36,6 +36,7 @@ def export_step(
     num: int = 1,
     utility: str = "least_confidence",
     update: bool = True,
+    implicit: bool = False,
     platforms: Sequence[str] = PLATFORMS,
 ) -> bytes:
     """A step of the cycle as bytes for `load`.
@@ -47,6 +48,7 @@ def export_step(
       num: rows of a query; labels of an update; for "run" the budget, which it picks one by one.
       utility: a name in `utilities.UTILITIES` but "random", which would need a key.
       update: for "run", whether labels move the posterior.
+      implicit: for "update" and "run", see `updates.gain`; for heads fitted with a small ridge.
       platforms: which devices it shall run on; none of them has to be here.
 
     Returns:
@@ -68,8 +70,11 @@ def export_step(
     steps: dict[str, tuple[Callable[..., Any], Sequence[tuple[Any, Any]]]] = {
         "init": (_init, [*state[:2], pool, *state[4:]]),
         "query": (partial(_query, num=num, **named), [*state, lam]),
-        "update": (_update, [*state, pool, ((num,), int32), ((num,), int32)]),
-        "run": (partial(_run, budget=num, update=update, **named), [*state, pool, ((n,), int32), lam]),
+        "update": (partial(_update, implicit=implicit), [*state, pool, ((num,), int32), ((num,), int32)]),
+        "run": (
+            partial(_run, budget=num, update=update, implicit=implicit, **named),
+            [*state, pool, ((n,), int32), lam],
+        ),
     }
     if step not in steps:
         raise ValueError(f"step must be one of {', '.join(steps)}, got {step!r}")
@@ -102,12 +107,12 @@ def _query(*arrays: jax.Array, num: int, utility: str) -> jax.Array:
     return indices
 
 
-def _update(*arrays: jax.Array) -> Arrays:
-    return _flat(cycle.update(_state(arrays[:6]), *arrays[6:]))
+def _update(*arrays: jax.Array, implicit: bool) -> Arrays:
+    return _flat(cycle.update(_state(arrays[:6]), *arrays[6:], implicit=implicit))
 
 
-def _run(*arrays: jax.Array, budget: int, utility: str, update: bool) -> Arrays:
+def _run(*arrays: jax.Array, budget: int, utility: str, update: bool, implicit: bool) -> Arrays:
     *before, phi, labels, lam = arrays
-    settings = {"utility": utility, "budget": budget, "update": update}
+    settings = {"utility": utility, "budget": budget, "update": update, "implicit": implicit}
     state, info = cycle.acquire(jax.random.key(0), _state(before), phi, labels, lam=lam, **settings)
     return *_flat(state), info.indices

@@ -67,6 +67,19 @@ def test_a_whole_cycle_on_pools_of_two_sizes(pool, update):
         np.testing.assert_array_equal(indices, info.indices)
 
 
+def test_an_implicit_update_as_live(pool):
+    wide = pool._replace(posterior=pool.posterior._replace(cov=50 * pool.posterior.cov))
+    state, rows = cycle.init(wide.posterior, wide.phi, wide.available, wide.counts), np.flatnonzero(wide.available)[:2]
+    means = []
+    for implicit in (True, False):
+        learn = exported.load(exported.export_step("update", D, K, num=2, implicit=implicit, platforms=("cpu",)))
+        served = learn(*state.posterior, *state[1:], wide.phi, rows.astype(np.int32), wide.labels[rows])
+        live = cycle.update(state, wide.phi, rows, wide.labels[rows], implicit=implicit)
+        np.testing.assert_allclose(served[0], live.posterior.mean, atol=1e-4)
+        means.append(served[0])
+    assert np.abs(means[0] - means[1]).max() > 0.1
+
+
 def test_a_batch_from_a_pool_of_known_size(pool):
     query = exported.load(exported.export_step("query", D, K, num_rows=N, num=4, platforms=("cpu",)))
     state = cycle.init(pool.posterior, pool.phi, pool.available, pool.counts)
