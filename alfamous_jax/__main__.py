@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="the file to write, as CSV")
     parser.add_argument("--strategy", default="margin-alfamous", help="what is wanted (margin-alfamous)")
     parser.add_argument("--classes", default="", help="all classes by name, A,B,C, where some have no label yet")
-    parser.add_argument("--lam", type=float, help="how much the balance of the classes counts")
+    parser.add_argument("--lam", type=float, help="how much balance counts (0.1 or 0.5 as far as labels are uneven)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
     return parser
 

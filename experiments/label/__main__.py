@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=pathlib.Path, default=pathlib.Path("labels.csv"), help="(labels.csv)")
     parser.add_argument("--classes", default="", help="all classes by name, A,B,C")
     parser.add_argument("--strategy", help="what is asked for (margin-alfamous)")
-    parser.add_argument("--lam", type=float, help="how much the balance of the classes counts")
+    parser.add_argument("--lam", type=float, help="how much balance counts (0.1 or 0.5 as far as labels are uneven)")
     parser.add_argument("--seed", type=int, help="of all that is drawn (0)")
     parser.add_argument("--audit", type=float, help="share set aside to measure (0.1; 0 if the pool has x_test)")
     parser.add_argument("--who", default="", help="gives the answers; kept in the journal")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from experiments.published import alfamous
 from experiments.report import (
     CLASSES,
@@ -146,11 +148,14 @@ def _comparisons(run: Run, dataset: str) -> Part:
 
 
 def _batches(run: Run) -> Part:
-    rows = []
-    for name in run.lanes:
+    """Beside the diversity the weight of the balance, where it follows the labels."""
+    rows, follows = [], bool(run.config.get("shrink_lam"))
+    for name, own in run.lanes.items():
         found = [(summary.mean_over_seeds(run, name, metric), digits) for metric, _, digits in BATCHES]
-        rows.append([name, *(plus_minus(value.mean, value.se, digits) for value, digits in found)])
-    return ["strategy", *(label for _, label, _ in BATCHES)], rows
+        lams = own.metrics["lam"][own.whole].mean(axis=0) if own.whole.any() else np.zeros(0)
+        weight = [f"{lams[0]:.3f} to {lams[-1]:.3f}" if np.nansum(lams) > 0 else NOTHING] * follows
+        rows.append([name, *(plus_minus(value.mean, value.se, digits) for value, digits in found), *weight])
+    return ["strategy", *(label for _, label, _ in BATCHES), *["lam, first to last cycle"] * follows], rows
 
 
 def _times(timings: Sequence[Mapping[str, Any]]) -> list[Part]:

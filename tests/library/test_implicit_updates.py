@@ -152,7 +152,7 @@ def test_a_head_fitted_to_few_rows_learns_from_labels_as_a_fit_does():
     assert implicit > fitted - 0.04 > before + 0.05
     assert of_paper < before - 0.2
 
-    # Neither the driver nor sessions look at the drift: under such a ridge float32 holds far more labels than they take.
+    # Neither the driver nor sessions look at the drift: under such a ridge float32 holds more labels than they take.
     pool = jnp.asarray(labels), jnp.arange(len(labels)) >= 40, jnp.bincount(labels[:40], length=10)
     settings = {"utility": "margin", "budget": 400, "implicit": True}
     _, info = cycle.run(jax.random.key(0), few.posterior, phi, *pool, **settings)

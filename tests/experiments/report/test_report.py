@@ -13,7 +13,8 @@ from records_by_hand import F1, make_records, write_run
 from rich.console import Console
 
 from experiments.published import alfamous
-from experiments.report import FILES, class_counts, page
+from experiments.report import FILES, active, class_counts, page
+from experiments.report.markdown import NOTHING
 from experiments.report.runs import load_records, of_records
 
 
@@ -159,6 +160,16 @@ def test_names_of_the_files_come_without_matplotlib():
     root = pathlib.Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert ast.literal_eval(done.stdout) == [] and len(FILES) == len(set(FILES))
+
+
+def test_where_the_balance_follows_the_labels_its_weight_is_shown():
+    records = make_records({"us-cb": {0: (0.1, 0.2, 0.3), 1: (0.1, 0.2, 0.3)}, "us": {0: (0.1, 0.2, 0.3)}})
+    for record in records:
+        record["lam"] = (0.08, 0.05, 0.02 + 0.01 * record["seed"])[record["cycle"]] * (record["strategy"] == "us-cb")
+    header, rows = active._batches(of_records(records, config={"shrink_lam": True}))
+    assert header[-1] == "lam, first to last cycle"
+    assert {row[0]: row[-1] for row in rows} == {"us-cb": "0.080 to 0.025", "us": NOTHING}
+    assert active._batches(of_records(records, config={}))[0] == header[:-1]
 
 
 @pytest.mark.slow
