@@ -74,6 +74,11 @@ def begin(args: argparse.Namespace) -> Begun:
     return Begun(session, table, shown, held_out, (len(rows), audit), tuple(notes))
 
 
+def classes_of(pool: pathlib.Path) -> list[str]:
+    """Names of the classes that a pool has beside its rows, if any."""
+    return _beside(pool)[0]
+
+
 def journal_of(labels: pathlib.Path) -> pathlib.Path:
     """Where the session of a file of labels is kept."""
     return labels.with_name(f"{labels.name}.journal")

@@ -1,0 +1,1 @@
+"""Label Studio asks, the session says which row comes next: `python -m experiments.label.studio`."""
