@@ -16,6 +16,7 @@ import threading
 from collections.abc import Sequence
 
 from experiments import stopping
+from experiments.label import options
 
 HOST = "127.0.0.1"
 THREADS = 4
@@ -58,17 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="experiments.label", description=__doc__, formatter_class=formatter)
-    parser.add_argument("pool", type=pathlib.Path, help="the rows")
+    options.add_options(parser)
     parser.add_argument("--show", type=pathlib.Path, metavar="FILE", help="texts or series, one for each row")
     parser.add_argument("--images", type=pathlib.Path, metavar="FOLDER", help="an image for each row")
-    parser.add_argument("--labels", type=pathlib.Path, default=pathlib.Path("labels.csv"), help="(labels.csv)")
-    parser.add_argument("--classes", default="", help="all classes by name, A,B,C")
-    parser.add_argument("--strategy", help="what is asked for (margin-alfamous)")
-    parser.add_argument("--lam", type=float, help="how much balance counts (0.1 or 0.5 as far as labels are uneven)")
-    parser.add_argument("--seed", type=int, help="of all that is drawn (0)")
     parser.add_argument("--audit", type=float, help="share set aside to measure (0.1; 0 if the pool has x_test)")
-    parser.add_argument("--who", default="", help="gives the answers; kept in the journal")
-    parser.add_argument("--port", type=int, default=0, help="of this machine (one that is free)")
     return parser
 
 

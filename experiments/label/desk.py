@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alfamous_jax.session import Answer, Session
-from experiments.label import scores
+from experiments.label import fits, scores
 from experiments.label.scores import HeldOut, Point, Scores
 from experiments.label.show import Content, Show
 from experiments.label.table import Table
@@ -179,14 +179,11 @@ class Desk:
 
     def catch_up(self) -> None:
         """Makes the fits that were put off, without keeping anybody waiting."""
-        while self._session.is_behind:
-            with self._lock:
-                now = self._session.as_of(len(self._session.history))
-            now.head  # noqa: B018  the fit itself, for which nobody has to wait
-            with self._lock:
-                self._session.catch_up(now)
-            self._foresee()
-            self._show_again()
+        fits.catch_up(self._session, self._lock, self._with_another_head)
+
+    def _with_another_head(self) -> None:
+        self._foresee()
+        self._show_again()
 
     def _foresee(self) -> None:
         """What can be known of the next model before the question that is open is answered."""

@@ -25,7 +25,7 @@ from xml.sax.saxutils import quoteattr
 from alfamous_jax.__main__ import read_features
 from alfamous_jax.core.files import replacing
 from experiments import stopping
-from experiments.label import begin, show
+from experiments.label import begin, options, show
 
 HOST, THREADS = "127.0.0.1", 4
 KEY = "LABEL_STUDIO_API_KEY"
@@ -120,18 +120,11 @@ def _serve(args: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="experiments.label.studio", description=__doc__, formatter_class=formatter)
-    parser.add_argument("pool", type=pathlib.Path, help="the rows")
+    options.add_options(parser)
     parser.add_argument("--tasks", type=pathlib.Path, metavar="FILE", help="write a task for each row, and end")
     parser.add_argument("--show", type=pathlib.Path, metavar="FILE", help="texts for --tasks, one for each row")
     parser.add_argument("--project", type=int, help="number of the project to listen to")
     parser.add_argument("--url", default="http://localhost:8080", help="of Label Studio (http://localhost:8080)")
-    parser.add_argument("--labels", type=pathlib.Path, default=pathlib.Path("labels.csv"), help="(labels.csv)")
-    parser.add_argument("--classes", default="", help="all classes by name, A,B,C (those of the pool or project)")
-    parser.add_argument("--strategy", help="what is asked for (margin-alfamous)")
-    parser.add_argument("--lam", type=float, help="how much balance counts (0.1 or 0.5 as far as labels are uneven)")
-    parser.add_argument("--seed", type=int, help="of all that is drawn (0)")
-    parser.add_argument("--who", default="", help="gives the answers; kept in the journal")
-    parser.add_argument("--port", type=int, default=0, help="of this machine (one that is free)")
     parser.set_defaults(audit=0.0)
     return parser
 

@@ -9,6 +9,7 @@ import numpy as np
 from flask import Flask, abort, request
 
 from alfamous_jax.session import Session
+from experiments.label import fits
 from experiments.label.studio.project import ACTIONS, VERSION, Guess, Project, row_of
 from experiments.label.table import Table
 
@@ -89,13 +90,7 @@ class Backend:
             self._due.clear()
             try:
                 self.queue()
-                while self._session.is_behind and not self._due.is_set():
-                    with self._lock:
-                        now = self._session.as_of(len(self._session.history))
-                    now.head  # noqa: B018  the fit itself, for which nobody has to wait
-                    with self._lock:
-                        self._session.catch_up(now)
-                    self.queue()
+                fits.catch_up(self._session, self._lock, self.queue)
             except ValueError as error:
                 print(f"the queue could not be handed over: {error}", flush=True)
 

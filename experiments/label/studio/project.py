@@ -58,9 +58,9 @@ class Project:
         self._address, self._token, self._number = address.rstrip("/"), token, number
         self._access = ""
         self.tasks: dict[int, int] = {}  # row -> task
+        self.controls = _controls(str(self._call("GET", f"projects/{number}/")["label_config"]))
         left = self._call("GET", f"predictions/?project={number}")
         self._queued = [one["id"] for one in left if one["model_version"] == VERSION]
-        self.controls = _controls(str(self._call("GET", f"projects/{number}/")["label_config"]))
 
     def annotations(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Row and annotation of all tasks, the earliest first of each; takes down which task is which row.
