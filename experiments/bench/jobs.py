@@ -59,8 +59,11 @@ def pool(args: argparse.Namespace, clustered: bool = False) -> tuple:
 
 
 def label_work(n: int, d: int, k: int) -> Work:
-    """A label of AL-FaMoUS: Phi and the covariance read once, logits and variances read and written, a mask read."""
-    return Work(4 * (n * d + 2 * n * (k + 1) + d * d) + n, 2 * n * d + 2 * n * (k + 1) + 2 * d * d)
+    """A label of AL-FaMoUS: Phi and the covariance read once, logits and variances read and written, a mask read.
+
+    The gain of a row is a product with ones, once to see whether it is finite and once to find the best.
+    """
+    return Work(4 * (n * d + 2 * n * (k + 1) + d * d) + n, 2 * n * d + 2 * n * (k + 1) + 4 * n * k + 2 * d * d)
 
 
 def cycle_jobs(args: argparse.Namespace) -> Iterator[Job]:

@@ -45,8 +45,7 @@ def begin(args: argparse.Namespace) -> Begun:
     head, now, before = told(journal)
     if head and labels not in (now, before):
         raise ValueError(_difference(args.labels, journal, labels, now))
-    given = args.classes.split(",") if args.classes else None
-    classes = given or head.get("classes") or names or None
+    classes = args.classes or head.get("classes") or names or None
     first = {row: name for row, name in head["labels"]} if head else labels
     if classes is None and len(set(first.values())) < 2:
         raise ValueError("--classes: name the classes, A,B,C; neither the pool nor labels say what they are")

@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
 
 
-def write_tasks(pool: pathlib.Path, texts: pathlib.Path | None, classes: str, path: pathlib.Path) -> str:
+def write_tasks(pool: pathlib.Path, texts: pathlib.Path | None, classes: Sequence[str], path: pathlib.Path) -> str:
     """Writes a task for each row of a pool.
 
     Args:
       pool: the rows.
       texts: a table with what a person sees of each.
-      classes: names with commas between them; those that the pool names, if there are none.
+      classes: their names; those that the pool names, if there are none.
       path: of the file, replaced if it is there.
 
     Returns:
@@ -66,7 +66,7 @@ def write_tasks(pool: pathlib.Path, texts: pathlib.Path | None, classes: str, pa
       ValueError, OSError: a file that is not there or not as it should be, or no classes.
     """
     rows, _ = read_features(pool)
-    names = classes.split(",") if classes else begin.classes_of(pool)
+    names = classes or begin.classes_of(pool)
     if not names:
         raise ValueError("--classes: name the classes, A,B,C; the pool does not say what they are")
     shown = show.of(rows, texts, None)
@@ -98,23 +98,32 @@ def _serve(args: argparse.Namespace) -> None:
     if not os.environ.get(KEY):
         raise ValueError(f"{KEY}: set it to an access token of Label Studio (Account & Settings)")
     project = Project(args.url, os.environ[KEY], args.project)
-    args.classes = args.classes or ",".join(project.controls.choices)
-    args.show = args.images = None
-    begun = begin.begin(args)
+    begun = begin_over(args, project.controls.choices)
     print(*(note for note in begun.notes if note not in begun.show.notes), sep="\n", flush=True)
     backend = Backend(begun.session, begun.table, project, args.who)
-    missed = backend.catch_up()
-    if missed:
+    if missed := backend.catch_up():
         print(f"{missed} answers were given while nobody listened; they are taken in.", flush=True)
+    if not backend.queue():
+        print("Every row of the project is answered.")
+        return
     token = secrets.token_urlsafe(24)
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server = waitress.create_server(app(backend, token), host=HOST, port=args.port, threads=THREADS, ident=None)
     threading.Thread(target=server.run, daemon=True).start()
-    backend.queue()
     project.follow(f"http://{HOST}:{server.effective_port}/{token}/")
+    if backend.catch_up():  # what was answered meanwhile
+        backend.queue()
     print(f"\nProject {args.project} at {args.url} follows. Ctrl-C ends it; nothing is lost.", flush=True)
     with stopping.in_order(f"stopped; the same command goes on with {args.labels}"):
         backend.work()
+
+
+def begin_over(args: argparse.Namespace, choices: Sequence[str]) -> begin.Begun:
+    """A new session with the choices of a project for its classes, or the one that its journal holds, as it began."""
+    if not args.classes and not begin.journal_of(args.labels).exists():
+        args.classes = list(choices)
+    args.show = args.images = None
+    return begin.begin(args)
 
 
 def _parser() -> argparse.ArgumentParser:

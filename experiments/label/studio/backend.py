@@ -40,7 +40,7 @@ class Backend:
           whether it changed anything.
 
         Raises:
-          ValueError, OSError: it cannot be; nothing was taken in.
+          ValueError, OSError: it cannot be; nothing was taken in, or the journal has it and the file could not follow.
         """
         if event.get("action") not in ACTIONS:
             return False
@@ -76,12 +76,13 @@ class Backend:
             for one in guesses
         ]
 
-    def queue(self) -> None:
-        """Hands the next rows over, as the session has them now."""
+    def queue(self) -> int:
+        """Hands the next rows over, as the session has them now; how many there are."""
         with self._lock:
             rows = [row for row in self._session.ask(AHEAD).tolist() if row in self._project.tasks]
             guesses = self._guesses(rows)
         self._project.queue(guesses)
+        return len(guesses)
 
     def work(self) -> None:
         """Keeps the queue and the head up to date; in a thread of its own, so that no answer waits for them."""

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 VERSION = "alfamous"  # of the predictions that the queue goes by
 ACTIONS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+MARK = {"X-Sent-To": VERSION}  # of webhooks, to know them by
 PAGE = 500  # tasks of one request
 TIMEOUT_S = 60.0
 
@@ -85,26 +86,29 @@ class Project:
         """Asks Label Studio to go by this queue, which must not be empty, and to tell a backend of every answer.
 
         Args:
-          backend: address of `backend.app`; what earlier starts left at its port is taken away.
+          backend: address of `backend.app`; what earlier starts left in the project is taken away.
         """
-        here, settings = f"{backend.split('/', 3)[2]}/", {"sampling": "Uncertainty sampling", "model_version": VERSION}
-        self._call("PATCH", f"projects/{self._number}/", {**settings, "show_collab_predictions": True})
-        for kind, query in (("webhooks", f"webhooks/?project={self._number}"), ("ml", f"ml?project={self._number}")):
-            for one in self._call("GET", query):
-                if here in one["url"]:
-                    self._call("DELETE", f"{kind}/{one['id']}" + "/" * (kind == "webhooks"))
+        settings = {"sampling": "Uncertainty sampling", "model_version": VERSION, "show_collab_predictions": True}
+        self._call("PATCH", f"projects/{self._number}/", settings)
+        for one in self._call("GET", f"webhooks/?project={self._number}"):
+            if MARK.items() <= (one.get("headers") or {}).items():
+                self._call("DELETE", f"webhooks/{one['id']}/")
+        for one in self._call("GET", f"ml?project={self._number}"):
+            if one["title"] == VERSION:
+                self._call("DELETE", f"ml/{one['id']}")
         hook = {"project": self._number, "url": f"{backend}webhook", "send_payload": True, "actions": list(ACTIONS)}
-        self._call("POST", "webhooks/", {**hook, "send_for_all_actions": False, "is_active": True})
+        self._call("POST", "webhooks/", {**hook, "send_for_all_actions": False, "is_active": True, "headers": MARK})
         self._call("POST", "ml", {"project": self._number, "url": backend.rstrip("/"), "title": VERSION})
 
     def queue(self, guesses: Sequence[Guess]) -> None:
         """Makes some rows the next tasks, the first one first; the queue before goes once the new one is there."""
-        before, self._queued = self._queued, []
+        before = tuple(self._queued)
         for place, guess in enumerate(guesses):
             given = {"task": self.tasks[guess.row], "score": float(place), "model_version": VERSION}
             result = self.controls.result(guess.choice, guess.chance)
             self._queued.append(self._call("POST", "predictions/", {**given, "result": result})["id"])
         for number in before:
+            self._queued.remove(number)
             self._call("DELETE", f"predictions/{number}/")
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:

@@ -72,7 +72,8 @@ def test_counts_by_hand_are_those_of_the_programs():
     assert len(found) == 6
     moved, computed = (dict(zip(found, ratios, strict=True)) for ratios in zip(*found.values(), strict=True))
     assert {name: ratio for name, ratio in moved.items() if not 0.92 < ratio < 1.08} == {}
-    assert 1 < computed.pop("label, bald") < 1.25, "its products with the classes of a row count as other work"
+    of_bald = computed.pop("label, bald")  # whose work on the classes of a row, gains among it, counts as other work
+    assert 1 < of_bald < 1.35
     assert {name: ratio for name, ratio in computed.items() if not 0.92 < ratio < 1.08} == {}
 
 
@@ -89,8 +90,8 @@ def test_networks_and_the_whole_cycle(tmp_path):
 
 
 def test_work_of_a_label_by_hand():
-    """N = 2, D = 3, K = 5: Phi 6, logits and variances 12 in and 12 out, covariance 9 numbers, two flags."""
-    assert jobs.label_work(2, 3, 5) == Work(4 * (6 + 24 + 9) + 2, 12 + 24 + 18)
+    """N = 2, D = 3, K = 5: Phi 6, logits and variances 12 in and 12 out, covariance 9, two flags, gains twice."""
+    assert jobs.label_work(2, 3, 5) == Work(4 * (6 + 24 + 9) + 2, 12 + 24 + 18 + 2 * 20)
 
 
 def test_products_of_a_program_by_hand():

@@ -12,7 +12,6 @@ from labelling import NAMES, POOL, ROWS, in_file, name, write
 from narrow_heads import narrow  # noqa: F401  a fixture
 
 from alfamous_jax.session import Session
-from experiments.label import begin
 from experiments.label.studio import __main__ as command
 from experiments.label.studio import backend, project
 
@@ -28,7 +27,7 @@ class Studio(BaseHTTPRequestHandler):
     def do_GET(self):
         path, query, at = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query), self.server
         if path == "/api/projects/7/":
-            return self.say({"label_config": CONFIG})
+            return self.say({"label_config": at.config})
         if path == "/api/tasks/":
             page, size = int(query["page"][0]), int(query["page_size"][0])
             every = [{**task, "annotations": at.annotations.get(task["id"], [])} for task in at.tasks]
@@ -55,9 +54,9 @@ class Studio(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         _, _, kind, number, *_ = self.path.split("/")
-        del {"predictions": self.server.predictions, "webhooks": self.server.hooks, "ml": self.server.ml}[kind][
-            int(number)
-        ]
+        kinds = {"predictions": self.server.predictions, "webhooks": self.server.hooks, "ml": self.server.ml}
+        if kinds[kind].pop(int(number), None) is None:
+            return self.say({"detail": "Not found."}, 404)
         self.send_response(204)
         self.end_headers()
 
@@ -79,6 +78,7 @@ def studio():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Studio)
     server.tasks = [{"id": 100 + row, "data": {"row": row, "text": f"number {row}"}} for row in range(ROWS)]
     server.annotations, server.predictions, server.hooks, server.ml, server.settings = {}, {}, {}, {}, {}
+    server.config = CONFIG
     server.number, server.bought, server.allowed = 1000, 0, None
     Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -92,10 +92,8 @@ def address(studio):
 
 def connect(studio, folder, token="0123"):
     arguments = [*write(folder)[:1], "--labels", str(folder / "labels.csv"), "--project", "7"]
-    args = command._parser().parse_args(arguments)
-    args.show = args.images = None
-    begun = begin.begin(args)
     found = project.Project(address(studio), token, 7)
+    begun = command.begin_over(command._parser().parse_args(arguments), found.controls.choices)
     return backend.Backend(begun.session, begun.table, found, "ann"), begun.session
 
 
@@ -151,6 +149,24 @@ def test_what_was_answered_while_nobody_listened_is_taken_in_once(studio, tmp_pa
     assert third.catch_up() == 0
 
 
+def test_a_queue_that_could_not_be_handed_over_leaves_nothing_behind(studio, tmp_path):
+    at, _ = connect(studio, tmp_path)
+    at.catch_up()
+    assert at.queue() == backend.AHEAD
+    before, gone = queued(studio), dict(studio.predictions)
+    at._project.tasks, whole = (
+        {row: task for row, task in at._project.tasks.items() if row in before[:1]},
+        at._project.tasks,
+    )
+    assert at.queue() == 1 and queued(studio) == before[:1]
+    at._project.tasks = whole
+    studio.predictions.clear()  # by somebody else, so that taking them away fails once
+    with pytest.raises(ValueError, match="DELETE predictions/.*: 404"):
+        at.queue()
+    at.queue()
+    assert queued(studio) == before and not gone.keys() & studio.predictions.keys()
+
+
 def test_events(studio, tmp_path):
     at, session = connect(studio, tmp_path)
     at.catch_up()
@@ -162,6 +178,14 @@ def test_events(studio, tmp_path):
     with pytest.raises(ValueError, match='task 9: its data has no "row"; import the tasks that --tasks writes'):
         at.take({"action": "ANNOTATION_CREATED", "task": {"id": 9, "data": {}}, "annotation": annotation(1, "x")})
     assert session.labels == {5: NAMES[0]} == in_file(tmp_path)
+    again, session = connect(studio, tmp_path)  # though the interface has other choices than it began with
+    assert session.classes == (*NAMES, "a new one") and again.catch_up() == 0
+
+
+def test_a_choice_with_a_comma_is_one_class(studio, tmp_path):
+    studio.config = command._interface(["text"], ["now, or later", "never"])
+    _, session = connect(studio, tmp_path)
+    assert session.classes == ("now, or later", "never")
 
 
 def test_it_connects_itself_and_takes_its_earlier_connections_away(studio, tmp_path):
@@ -170,10 +194,11 @@ def test_it_connects_itself_and_takes_its_earlier_connections_away(studio, tmp_p
     with pytest.raises(ValueError, match="PATCH projects/7/: 400 .*Model version"):
         found.follow("http://127.0.0.1:9090/none/")
     found.queue([project.Guess(3, NAMES[0], None)])
-    for token in ("one", "two"):
-        found.follow(f"http://127.0.0.1:9090/{token}/")
-    (hook,), (model,) = studio.hooks.values(), studio.ml.values()
-    assert hook["url"] == "http://127.0.0.1:9090/two/webhook" and model["url"] == "http://127.0.0.1:9090/two"
+    studio.hooks[1], studio.ml[1] = {"id": 1, "url": "http://x", "headers": {}}, {"id": 1, "title": "another"}
+    for port, token in ((9090, "one"), (9091, "two")):
+        found.follow(f"http://127.0.0.1:{port}/{token}/")
+    (_, hook), (_, model) = studio.hooks.values(), studio.ml.values()
+    assert hook["url"] == "http://127.0.0.1:9091/two/webhook" and model["url"] == "http://127.0.0.1:9091/two"
     assert hook["send_payload"] and hook["actions"] == list(project.ACTIONS)
     assert studio.settings["sampling"] == "Uncertainty sampling" and studio.settings["model_version"] == project.VERSION
 
