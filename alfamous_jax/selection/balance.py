@@ -89,6 +89,8 @@ def marginal(utility: jax.Array, probs: jax.Array, residual: jax.Array, lam: jax
       [-0.25, 1.5]
     """
     short = jnp.maximum(residual, 0.0)
+    # XLA takes a fused sum over short rows one number at a time on a CPU, a product not. The ones are no single number
+    # spread over a vector, of which jaxlib 0.10.2 makes garbage, see docs/upstream.
     ones = 1.0 + 0.0 * short
     return utility - lam * dot(jnp.where(probs > short, probs - 2.0 * short, -probs), ones)
 

@@ -99,6 +99,8 @@ def test_a_run_grows_by_a_strategy_and_is_as_if_begun_with_it(finished, tmp_path
     run(more, tmp_path / "whole")
     grown, whole = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("grown", "whole"))
     assert grown == whole
+    timed, before = ((folder / "timings.jsonl").read_bytes() for folder in (tmp_path / "grown", finished[0]))
+    assert timed.startswith(before) and b'"us"' not in timed.removeprefix(before), "what was there is not run again"
     with pytest.raises(
         ValueError, match="us-seed0: was written under another config.parallel .* lanes that went in step"
     ):

@@ -100,7 +100,7 @@ def _serve(args: argparse.Namespace) -> None:
     project = Project(args.url, os.environ[KEY], args.project)
     begun = begin_over(args, project.controls.choices)
     print(*(note for note in begun.notes if note not in begun.show.notes), sep="\n", flush=True)
-    backend = Backend(begun.session, begun.table, project, args.who)
+    backend = Backend(begun, project, args.who)
     if missed := backend.catch_up():
         print(f"{missed} answers were given while nobody listened; they are taken in.", flush=True)
     if not backend.queue():

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from flask import Flask, abort, request
 
-from alfamous_jax.session import Session
 from experiments.label import fits
+from experiments.label.begin import Begun
 from experiments.label.studio.project import ACTIONS, VERSION, Guess, Project, row_of
-from experiments.label.table import Table
 
 AHEAD = 3  # rows that wait in Label Studio's queue, for whoever is faster than the model
 GUESSES = f"{VERSION}-guess"  # version of predictions that are asked for, which the queue does not look at
@@ -22,15 +21,21 @@ WRONG = (ValueError, KeyError, TypeError, AttributeError)  # what a request that
 class Backend:
     """A session whose questions are shown by Label Studio; every call may come from another thread."""
 
-    def __init__(self, session: Session, table: Table, project: Project, who: str = "") -> None:
+    def __init__(self, begun: Begun, project: Project, who: str = "") -> None:
         """Takes a session with a journal; `catch_up` comes first."""
-        self._session, self._table, self._project, self._who = session, table, project, who
+        self._session, self._table, self._num_rows = begun.session, begun.table, begun.size[0]
+        self._project, self._who = project, who
         self._lock, self._due = threading.RLock(), threading.Event()
-        session.fits_later = True
+        self._session.fits_later = True
 
     def catch_up(self) -> int:
-        """Takes in what was answered in Label Studio while nobody was listening; how many answers that was."""
+        """Takes in what was answered in Label Studio while nobody was listening; how many answers that was.
+
+        Raises:
+          ValueError: the project's tasks are not the rows of the pool.
+        """
         found = [(row, self._project.controls.choice(one)) for row, one in self._project.annotations()]
+        self._project.check_rows(self._num_rows)
         return sum(self._take(row, choice) for row, choice in dict(found).items())
 
     def take(self, event: Mapping[str, Any]) -> bool:
@@ -79,8 +84,7 @@ class Backend:
     def queue(self) -> int:
         """Hands the next rows over, as the session has them now; how many there are."""
         with self._lock:
-            rows = [row for row in self._session.ask(AHEAD).tolist() if row in self._project.tasks]
-            guesses = self._guesses(rows)
+            guesses = self._guesses(self._session.ask(AHEAD).tolist())
         self._project.queue(guesses)
         return len(guesses)
 

@@ -82,14 +82,26 @@ class Project:
                 for annotation in sorted(task.get("annotations") or (), key=lambda one: one["id"]):
                     yield row, annotation
 
+    def check_rows(self, num_rows: int) -> None:
+        """Refuses a project whose tasks, as `annotations` has found them, are not the rows of a pool.
+
+        Raises:
+          ValueError: a row without a task, which could never be answered, or a task without a row.
+        """
+        missing, strange = set(range(num_rows)) - self.tasks.keys(), self.tasks.keys() - set(range(num_rows))
+        if missing or strange:
+            which = f"row {min(missing)} has no task" if missing else f"row {min(strange)} is not in the pool"
+            raise ValueError(
+                f"project {self._number} must have a task for each of the {num_rows:,} rows, got {len(self.tasks):,}; "
+                f"{which}: import the tasks that --tasks writes"
+            )
+
     def follow(self, backend: str) -> None:
         """Asks Label Studio to go by this queue, which must not be empty, and to tell a backend of every answer.
 
         Args:
           backend: address of `backend.app`; what earlier starts left in the project is taken away.
         """
-        settings = {"sampling": "Uncertainty sampling", "model_version": VERSION, "show_collab_predictions": True}
-        self._call("PATCH", f"projects/{self._number}/", settings)
         for one in self._call("GET", f"webhooks/?project={self._number}"):
             if MARK.items() <= (one.get("headers") or {}).items():
                 self._call("DELETE", f"webhooks/{one['id']}/")
@@ -99,6 +111,9 @@ class Project:
         hook = {"project": self._number, "url": f"{backend}webhook", "send_payload": True, "actions": list(ACTIONS)}
         self._call("POST", "webhooks/", {**hook, "send_for_all_actions": False, "is_active": True, "headers": MARK})
         self._call("POST", "ml", {"project": self._number, "url": backend.rstrip("/"), "title": VERSION})
+        # Last, as a backend of this title that is taken away takes the version with it.
+        settings = {"sampling": "Uncertainty sampling", "model_version": VERSION, "show_collab_predictions": True}
+        self._call("PATCH", f"projects/{self._number}/", settings)
 
     def queue(self, guesses: Sequence[Guess]) -> None:
         """Makes some rows the next tasks, the first one first; the queue before goes once the new one is there."""
@@ -119,6 +134,8 @@ class Project:
                 if error.code == 401 and self._access and not last:
                     self._access = ""  # it has run out
                     continue
+                if error.code == 404 and method == "DELETE":
+                    return None  # somebody has taken it away
                 said = " ".join(error.read(2000).decode(errors="replace").split())[:300]
                 raise ValueError(f"{self._address}: {method} {path.partition('?')[0]}: {error.code} {said}") from None
             except (OSError, ValueError) as error:

@@ -55,8 +55,11 @@ class Studio(BaseHTTPRequestHandler):
     def do_DELETE(self):
         _, _, kind, number, *_ = self.path.split("/")
         kinds = {"predictions": self.server.predictions, "webhooks": self.server.hooks, "ml": self.server.ml}
-        if kinds[kind].pop(int(number), None) is None:
+        gone = kinds[kind].pop(int(number), None)
+        if gone is None:
             return self.say({"detail": "Not found."}, 404)
+        if kind == "ml" and gone["title"] == self.server.settings.get("model_version"):
+            self.server.settings["model_version"] = ""  # as Label Studio does
         self.send_response(204)
         self.end_headers()
 
@@ -94,7 +97,7 @@ def connect(studio, folder, token="0123"):
     arguments = [*write(folder)[:1], "--labels", str(folder / "labels.csv"), "--project", "7"]
     found = project.Project(address(studio), token, 7)
     begun = command.begin_over(command._parser().parse_args(arguments), found.controls.choices)
-    return backend.Backend(begun.session, begun.table, found, "ann"), begun.session
+    return backend.Backend(begun, found, "ann"), begun.session
 
 
 def annotation(number, choice, **more):
@@ -149,22 +152,36 @@ def test_what_was_answered_while_nobody_listened_is_taken_in_once(studio, tmp_pa
     assert third.catch_up() == 0
 
 
-def test_a_queue_that_could_not_be_handed_over_leaves_nothing_behind(studio, tmp_path):
+def test_a_queue_that_was_taken_away_or_half_handed_over_leaves_nothing_behind(studio, tmp_path):
     at, _ = connect(studio, tmp_path)
     at.catch_up()
     assert at.queue() == backend.AHEAD
-    before, gone = queued(studio), dict(studio.predictions)
-    at._project.tasks, whole = (
-        {row: task for row, task in at._project.tasks.items() if row in before[:1]},
-        at._project.tasks,
-    )
-    assert at.queue() == 1 and queued(studio) == before[:1]
-    at._project.tasks = whole
-    studio.predictions.clear()  # by somebody else, so that taking them away fails once
-    with pytest.raises(ValueError, match="DELETE predictions/.*: 404"):
-        at.queue()
+    before = queued(studio)
+    studio.predictions.clear()  # by somebody else
     at.queue()
-    assert queued(studio) == before and not gone.keys() & studio.predictions.keys()
+    assert queued(studio) == before
+    task = at._project.tasks.pop(before[-1])  # so that the last one cannot be handed over
+    with pytest.raises(KeyError):
+        at.queue()
+    at._project.tasks[before[-1]] = task
+    at.queue()
+    assert queued(studio) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (range(ROWS - 1), f"must have a task for each of the {ROWS} rows, got {ROWS - 1}; row {ROWS - 1} has no task"),
+        (range(ROWS + 1), f"got {ROWS + 1}; row {ROWS} is not in the pool: import the tasks"),
+    ],
+)
+def test_a_project_over_other_rows_is_refused_before_an_answer_is_taken(studio, tmp_path, rows, message):
+    studio.tasks = [{"id": 100 + row, "data": {"row": row}} for row in rows]
+    event(studio, 0, name(0))
+    at, session = connect(studio, tmp_path)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        at.catch_up()
+    assert session.labels == {}
 
 
 def test_events(studio, tmp_path):

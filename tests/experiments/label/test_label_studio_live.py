@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 from labelling import in_file, name, write
 
+from experiments.label.studio import backend as backend_module
 from experiments.label.studio import project
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -127,6 +128,11 @@ def test_the_order_follows_the_answers_and_a_kill_loses_none(server, tmp_path):
                 time.sleep(0.2)
             moved += now[:2] != before[1:]
         assert in_file(tmp_path) == {row: name(row) for row in rows} and len(set(rows)) == 14
+        now = server.queue(number)
+        chosen = {"selectedItems": {"all": True, "excluded": []}}
+        server.call("POST", f"dm/actions?id=retrieve_tasks_predictions&project={number}", chosen)
+        given = [one["model_version"] for one in server.call("GET", f"predictions/?project={number}")]
+        assert given.count(backend_module.GUESSES) == 60 and server.answer(number)[0] == now[0]
         assert moved, "the order never changed by an answer"
     finally:
         end_of(backend)
