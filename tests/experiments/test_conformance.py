@@ -18,6 +18,7 @@ BATCHES = ("random", "us", "margin", "entropy", "bald", "bald-mc", "vaal", "vaba
 LIKE_US = ("margin", "entropy")  # but for a line of arithmetic
 SLOW = ("vmap_equals_a_loop", "float64_picks_the_same")
 SAME = (*SLOW, "jit_equals_eager", "keys_are_used_once")  # what a program that is the same need not show again
+OFTEN = ("us-cb", "us-alfamous", "kcenter-cb", "badge")  # tried in all of SLOW by `make test` too
 
 
 def compiled(name):
@@ -53,8 +54,15 @@ def left_out(name, check):
     return None
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", methods.names())
+def cases():
+    for name in methods.names():
+        for check in CHECKS:
+            seldom = check.__name__ in SLOW and name not in OFTEN
+            marks = [pytest.mark.exhaustive] if seldom else []
+            yield pytest.param(name, check, id=f"{name}-{check.__name__}", marks=marks)
+
+
+@pytest.mark.parametrize(("name", "check"), cases())
 def test_strategy(name, check):
     if reason := left_out(name, check.__name__) or check(trial_of(name)):
         pytest.skip(reason)

@@ -13,6 +13,7 @@ from alfamous_jax import _bald, acquisition, laplace, utilities
 from alfamous_jax._bald import _closed_form
 
 pytestmark = pytest.mark.slow
+SELDOM = pytest.mark.exhaustive
 
 bald_gaussian = jax.jit(acquisition.bald_gaussian)
 
@@ -159,7 +160,9 @@ class TestBaldOfLargeVariances:
         np.testing.assert_allclose(bald_gaussian(jnp.asarray(logits), jnp.asarray(variance)), exact, atol=0.001)
         assert exact.min() < 0.3 and exact.max() > 0.8
 
-    @pytest.mark.parametrize("variance", [1.5, 2.0, 5.0, 20.0, 300.0, 1e4, 1e6])
+    @pytest.mark.parametrize(
+        "variance", [1.5, 5.0, 300.0, 1e6, *(pytest.param(v, marks=SELDOM) for v in (2.0, 20.0, 1e4))]
+    )
     @pytest.mark.parametrize(("num_classes", "atol"), [(2, 0.001), (10, 0.003), (77, 0.005), (200, 0.006)])
     def test_the_fitted_functions(self, num_classes, atol, variance):
         rng = np.random.default_rng(num_classes)
@@ -230,9 +233,10 @@ class TestCeiling:
         variance = np.where(np.arange(600) % 2, rng.uniform(0, 2.2, 600), np.exp(rng.uniform(-9, 7, 600)))
         assert self.above(jnp.asarray(logits), jnp.asarray(variance)).max() <= 0
 
-    def test_no_row_is_above_after_climbing_to_it(self):
+    @pytest.mark.parametrize("num_classes", [4, *(pytest.param(k, marks=SELDOM) for k in (2, 10, 40))])
+    def test_no_row_is_above_after_climbing_to_it(self, num_classes):
         """Gradient ascent from many starts, on logits and variance."""
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(num_classes)
 
         def gap(logits, place):
             variance = 2 * jax.nn.sigmoid(place)
@@ -246,9 +250,8 @@ class TestCeiling:
             logits, place = jax.lax.fori_loop(0, 60, step, (logits, place))
             return gap(logits, place)
 
-        for num_classes in (2, 4, 10, 40):
-            logits = rng.normal(size=(400, num_classes)) * rng.uniform(0.1, 5, (400, 1))
-            assert climb(jnp.asarray(logits), jnp.asarray(rng.uniform(-4, 4, 400))).max() <= 0
+        logits = rng.normal(size=(400, num_classes)) * rng.uniform(0.1, 5, (400, 1))
+        assert climb(jnp.asarray(logits), jnp.asarray(rng.uniform(-4, 4, 400))).max() <= 0
 
     def test_is_half_the_variance_times_the_gini_index_in_the_limit(self):
         probs = jnp.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])

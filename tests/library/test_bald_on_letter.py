@@ -45,7 +45,7 @@ def pool():
     return {"before": before, "after": after}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", [pytest.param("before", marks=pytest.mark.exhaustive), "after"])
 def test_ranks_the_top_tenth_as_draws_do(pool, when):
     state = pool[when]
     sampled = jax.jit(acquisition.bald_sampled, static_argnums=3)

@@ -182,6 +182,7 @@ def test_refused(args, message, capsys):
     assert re.search(message, capsys.readouterr().err)
 
 
+@pytest.mark.exhaustive
 def test_vabal(tmp_path):
     path = tmp_path / "bench.json"
     command("vabal", *TINY, "--draws=3", f"--json={path}")
@@ -202,6 +203,7 @@ def test_highs(tmp_path):
         assert 0 <= row["gap"] <= min(row["greedy_gap"], row["top_utility_gap"], row["rounded_gap"]) + 1e-6
 
 
+@pytest.mark.exhaustive
 def test_export(tmp_path):
     path = tmp_path / "bench.json"
     command("export", *TINY, f"--json={path}")

@@ -201,8 +201,16 @@ def test_a_server_that_is_gone_is_said_and_the_question_stays(served, tab, tmp_p
     assert in_file(tmp_path) == {row: "ant"}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width, height", [(1280, 800), (390, 844), (320, 640)])
+@pytest.mark.parametrize(
+    "width, height, scheme",
+    [
+        (1280, 800, "light"),
+        (320, 640, "dark"),
+        pytest.param(390, 844, "light", marks=pytest.mark.exhaustive),
+        pytest.param(1280, 800, "dark", marks=pytest.mark.exhaustive),
+        pytest.param(390, 844, "dark", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_it_fits_and_can_be_read(served, tab, scheme, width, height):
     at, url = served(num_classes=12)
     for row in range(12):

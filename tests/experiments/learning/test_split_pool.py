@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[3]
 SMALL = {"epochs": 2, "num_features": 16, "num_classes": 3, "initial": 9, "budget": 4, "cycles": 3, "seeds": 1}
-SMALL |= {"strategies": ("us-alfamous", "kcenter-cb"), "minority_ratio": 0.5, "dropout": 0.0, "workers": 1}
+SMALL |= {"strategies": ("us-alfamous",), "minority_ratio": 0.5, "dropout": 0.0, "workers": 1}
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,13 @@ def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, fol
     assert [process.returncode for process in processes] == [0, 0]
     assert "us-alfamous" in printed[0] and "us-alfamous" not in printed[1]
     records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    assert len(records) == len(alone) == 8
+    assert len(records) == len(alone) == 4
     for ours, theirs in zip(records, alone, strict=True):
         assert ours["selected"] == theirs["selected"] and ours["counts"] == theirs["counts"]
         for name in ("accuracy", "macro_f1", "ed_diversity"):
             assert ours[name] == pytest.approx(theirs[name], abs=1e-4)
     timed = [(row["strategy"], row["cycle"]) for row in map(json.loads, timings.read_text().splitlines())]
-    assert len(timed) == len(set(timed)) == 8
+    assert len(timed) == len(set(timed)) == 4
 
 
 def test_a_folder_is_mapped_and_left_as_it_is(folder):

@@ -95,7 +95,7 @@ class TestChoose:
     def test_one_scale_for_principal_components_and_one_each_for_units(self, criterion):
         """What matters is large in the first pool and small in the second, among as many columns of noise."""
         everything = np.ones(120, bool)
-        components = clouds(np.concatenate([np.full(3, 5.0), np.full(60, 0.3)]))
+        components = clouds(np.concatenate([np.full(3, 5.0), np.full(7, 0.3)]))
         units = clouds(np.concatenate([np.full(3, 1e-3), np.full(7, 1e3)]))
         for (rows, labels), fitting in ((components, {"common", "unit"}), (units, {"clipped"})):
             _, choice = chosen(rows, labels, everything, criterion)

@@ -118,7 +118,7 @@ class TestProperties:
         assert np.mean(values[2000]) < np.mean(values[0]) - 0.05
 
     @pytest.mark.parametrize("max_iterations", [0, 1, 2])
-    @pytest.mark.parametrize("shape", [PLAIN, LARGE], ids=case_id)
+    @pytest.mark.parametrize("shape", [PLAIN, pytest.param(LARGE, marks=pytest.mark.exhaustive)], ids=case_id)
     def test_a_dual_that_is_cut_short(self, shape, max_iterations):
         """The sampled start and the first windows bound every batch as well, and more effort bounds it better."""
         for family in "AB":
