@@ -44,6 +44,7 @@ def get_config(mode: str = "") -> ConfigDict:
     config.backbone = "identity"
     config.head = "map"
     config.ridge = "auto"
+    config.implicit_update = True
     if mode in ("sgd", "fmnist", "linear"):
         _by_sgd(config)
     if mode == "fmnist":
@@ -66,6 +67,7 @@ def _by_sgd(config: ConfigDict) -> None:
     config.lams = {"us-alfamous": 0.1, "bald-alfamous": 0.1}
     config.head = "sngp"
     config.ridge = 1.0
+    config.implicit_update = False
     config.kernel_scale = 8.0
     config.dropout = 0.25
     config.learning_rate = 3.0
