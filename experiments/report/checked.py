@@ -29,12 +29,12 @@ def problem(record: Mapping[str, Any], classes: int) -> str | None:
         if kind is int and record[field] >= MOST:
             return f"{field} must lie below 2**53, got {_json(record[field])}"
     for field in NUMBERS:
-        if record.get(field) is not None and not _number(record[field]):
+        if record.get(field) is not None and not is_number(record[field]):
             return f"{field} must be a number or null, got {_json(record[field])}"
     counts, recall = (record.get(field) or [] for field in ("counts", "recall"))
-    if not isinstance(counts, list) or not all(_number(count) and count >= 0 for count in counts):
+    if not isinstance(counts, list) or not all(is_number(count) and count >= 0 for count in counts):
         return "counts must be a list of numbers from 0 on"
-    if not isinstance(recall, list) or not all(x is None or _number(x) for x in recall):
+    if not isinstance(recall, list) or not all(x is None or is_number(x) for x in recall):
         return "recall must be a list of numbers or nulls"
     for field, values in (("counts", counts), ("recall", recall)):
         if values and len(values) != (classes or num_classes(record)):
@@ -84,7 +84,8 @@ def _json(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """A float, or a whole number that is one too."""
     return type(value) is float or (type(value) is int and abs(value) < MOST)
 
 
@@ -100,7 +101,7 @@ def _is_curve(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     parts = [value.get(name) for name in ("lam", "l1", "utility")]
-    if not all(isinstance(part, list) and part and all(map(_number, part)) for part in parts):
+    if not all(isinstance(part, list) and part and all(map(is_number, part)) for part in parts):
         return False
     return len({len(part) for part in parts if part}) == 1 and max(parts[0] or ()) > 0
 
@@ -116,6 +117,6 @@ CONFIG: tuple[tuple[tuple[str, ...], str, Callable[[Any], bool]], ...] = (
         "text or a list of classes",
         lambda v: isinstance(v, str) or (isinstance(v, list) and all(map(_whole, v))),
     ),
-    (("minority_ratio", "minority_share", "source_ratio"), "a number", _number),
-    (("lam",), "a number or text", lambda v: _number(v) or isinstance(v, str)),
+    (("minority_ratio", "minority_share", "source_ratio"), "a number", is_number),
+    (("lam",), "a number or text", lambda v: is_number(v) or isinstance(v, str)),
 )

@@ -14,6 +14,7 @@ from experiments.plan.strategies import FORMS, Strategy, parse
 from experiments.report import checked, surroundings
 from experiments.report.checked import NUMBERS
 from experiments.store import files
+from experiments.store.records import check_seconds
 
 FAMILIES = ("random", "us", "bald")  # first in the order of the paper's tables
 
@@ -87,8 +88,10 @@ def load(workdir: str | pathlib.Path) -> Run:
     config, environment = files.read_json(folder / "config.json"), surroundings.read(folder)
     timings = files.read_json_lines(folder / "timings.jsonl")
     for number, row in enumerate(timings, start=1):
-        if any(type(value) not in (int, float) for name, value in row.items() if name.endswith("_s")):
-            raise ValueError(f"{folder / 'timings.jsonl'}, line {number}: what ends in _s must be seconds")
+        try:
+            check_seconds(row)
+        except ValueError as error:
+            raise ValueError(f"{folder / 'timings.jsonl'}, line {number}: {error}") from None
     checked.check_config(config, folder / "config.json")
     return of_records(records, folder, config, environment, timings)
 

@@ -2,7 +2,8 @@
 
 import pathlib
 import time
-from collections.abc import Callable, KeysView
+from collections.abc import Callable, KeysView, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -103,11 +104,16 @@ def _read(path: pathlib.Path, place: Callable[[dict], tuple], loss: str) -> dict
     return found
 
 
+def check_seconds(timing: Mapping[str, Any]) -> None:
+    """Refuses a line of `timings.jsonl` whose times are none, or more than a float can tell apart."""
+    seconds = [value for name, value in timing.items() if name.endswith("_s")]
+    if not all(type(value) in (int, float) and abs(value) < 2**53 for value in seconds):
+        raise ValueError("what ends in _s must be seconds")
+
+
 def _cycle(timing: dict) -> tuple:
     strategy, seeds, cycle = (timing.get(field) for field in ("strategy", "seeds", "cycle"))
-    seconds = [value for name, value in timing.items() if name.endswith("_s")]
     if not isinstance(strategy, str) or not isinstance(seeds, list) or any(type(x) is not int for x in (*seeds, cycle)):
         raise ValueError("needs strategy, seeds and cycle")
-    if any(type(value) not in (int, float) for value in seconds):
-        raise ValueError("what ends in _s must be seconds")
+    check_seconds(timing)
     return strategy, tuple(seeds), cycle

@@ -144,6 +144,9 @@ REFUSED = {
     "times that are none": (
         "timings.jsonl", b'{"strategy":"us","seeds":[0],"cycle":0,"train_s":"1"}\n', "what ends in _s must be seconds",
     ),
+    "a time of 400 digits": (
+        "timings.jsonl", b'{"strategy":"us","seeds":[0],"cycle":0,"train_s":1%b}\n' % (400 * b"0"), "what ends in _s",
+    ),
 }  # fmt: skip
 
 

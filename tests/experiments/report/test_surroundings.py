@@ -34,7 +34,13 @@ WRONG = {"counts": [3, "2"], "tested": [1], "left": None, "classes": ["a"], "sha
 WRONG |= {"constant": None, "notes": "none"}
 
 
-@pytest.mark.parametrize("data", [[1], "x", {"left": [1]}, *(DATA | {name: value} for name, value in WRONG.items())])
+HUGE = ({"counts": [10**400, 2]}, {"range": [0, 10**400]}, {"constant": 10**400})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [[1], "x", {"left": [1]}, *(DATA | {name: value} for name, value in WRONG.items()), *(DATA | x for x in HUGE)],
+)
 def test_data_that_are_not_as_written_are_left_out(tmp_path, data):
     (tmp_path / "environment.json").write_text(json.dumps({"jax": "0.10.0", "data": data}))
     assert surroundings.read(tmp_path) == {"jax": "0.10.0"}
