@@ -4,13 +4,13 @@ The names are those of the experiments, without the strategies that train a netw
 between the rows as the last layer sees them, phi. Labels not known yet are nowhere assumed.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from alfamous_jax import cycle, laplace
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import HIGHEST
 from alfamous_jax.cycle import PoolState
@@ -97,7 +97,7 @@ def is_cold(strategy: Strategy, num_classes: int) -> bool:
     return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith(by_features)
 
 
-@partial(jax.jit, static_argnames=("strategy", "num"))
+@quick_jit(static_argnames=("strategy", "num"))
 def pick(
     strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float | None, known: Labelled, num: int
 ) -> tuple[jax.Array, jax.Array]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax import laplace
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.laplace import Posterior
 from alfamous_jax.networks import choose_head, feature_maps, random_features
 from alfamous_jax.networks.feature_maps import FeatureMap, Moments
@@ -73,7 +74,7 @@ def measure(features: np.ndarray, seed: int) -> Maps:
     return maps
 
 
-@partial(jax.jit, static_argnames="num_features")
+@quick_jit(static_argnames="num_features")
 def _measure(rows: jax.Array, key: jax.Array, num_features: int) -> Maps:
     draws_key, pairs_key = jax.random.split(key)
     draws = random_features.init(draws_key, rows.shape[1], num_features)
@@ -201,7 +202,7 @@ def _map(one: FeatureMap, maps: Maps, rows: jax.Array) -> jax.Array:
     return feature_maps.apply(one, maps.known, maps.draws, rows, _wide(maps)).astype(rows.dtype)
 
 
-@partial(jax.jit, static_argnames="num_classes")
+@quick_jit(static_argnames="num_classes")
 def _fit(maps: Maps, key: jax.Array, rows: jax.Array, labels: jax.Array, mask: jax.Array, num_classes: int) -> Head:
     phi = [feature_maps.apply(one, maps.known, maps.draws, rows).astype(rows.dtype) for one in MAPS]
     choice = choose_head.choose(key, phi, labels, mask, num_classes, jnp.asarray(RIDGES, rows.dtype))

@@ -1,7 +1,6 @@
 """A last layer with its feature map and its ridge, chosen from the labelled rows alone, in one program."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks import map_head
 from alfamous_jax.networks.cross_validation import stratified_folds
@@ -40,7 +40,7 @@ class Walk(NamedTuple):
     scores: jax.Array  # [G], NaN where nothing was fitted
 
 
-@partial(jax.jit, static_argnames=("num_classes", "criterion"))
+@quick_jit(static_argnames=("num_classes", "criterion"))
 def choose(
     key: jax.Array,
     phi: Sequence[jax.Array],

@@ -10,6 +10,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks import random_features
 from alfamous_jax.networks.random_features import RandomFeatures
@@ -58,6 +59,7 @@ def parse(name: str) -> FeatureMap:
     return FeatureMap(scaling, size if dash else 0.0)
 
 
+@quick_jit()
 def moments(rows: jax.Array, key: jax.Array) -> Moments:
     """Measures a pool.
 

@@ -4,7 +4,6 @@ One strictly convex problem, so that the minimiser does not depend on where a fi
 order of the rows. Its ridge is the prior precision of `laplace.fit`: mean and covariance belong to one posterior.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core import convert
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.networks._newton import Basis, Problem, State, at, minimise, problem_of, unmoved
 
@@ -90,7 +90,7 @@ def fit(
     return fitted
 
 
-@partial(jax.jit, static_argnames=("num_classes", "intercept", "max_steps"))
+@quick_jit(static_argnames=("num_classes", "intercept", "max_steps"))
 def _fit(
     features: jax.Array,
     labels: jax.Array,

@@ -32,7 +32,7 @@ LIBRARY = {
     "exported": "core laplace utilities cycle",
     "stopping": "core laplace updates",
     "estimate": "core",
-    "last_layer": "laplace networks",
+    "last_layer": "core laplace networks",
     "_strategies": "core laplace cycle selection",
     "_saved": "core datasets",
     "session": "core datasets laplace updates cycle stopping estimate last_layer _saved _strategies",

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax.core import collectives, contract, convert
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.core.numerics import dot
 from alfamous_jax.selection import _greedy, balance
@@ -138,7 +139,7 @@ def choose_lambda(
     return lams[1 + jnp.argmax(converged[1:])], Curve(lams, l1, gained, batches.objective, batches.bound)
 
 
-@partial(jax.jit, static_argnames=("budget", "axis_name"))
+@quick_jit(static_argnames=("budget", "axis_name"))
 def _select_batch(
     utility: jax.Array,
     probs: jax.Array,

@@ -4,7 +4,6 @@
 worth on the whole pool and where the window goes next.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from alfamous_jax.core import collectives, contract, convert
+from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.core.numerics import dot, sums
 from alfamous_jax.selection.balance_lp import _certificate, _dual, _pool
 from alfamous_jax.selection.balance_lp._dual import Window
@@ -81,7 +81,7 @@ def solve_dual(
     return dual
 
 
-@partial(jax.jit, static_argnames=("budget", "axis_name"))
+@quick_jit(static_argnames=("budget", "axis_name"))
 def _solve_dual(
     utility: jax.Array,
     probs: jax.Array,
