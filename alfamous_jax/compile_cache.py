@@ -7,7 +7,7 @@ import platform
 
 import jax
 
-MIN_COMPILE_S = 0.5  # what compiles faster is not worth a file
+MIN_COMPILE_S = 0.02  # what compiles faster is not worth a file; a run has dozens of small programs
 
 
 def default_folder() -> str:
@@ -25,7 +25,8 @@ def use(folder: str | None = None) -> None:
 
     Machines that share the folder share programs only with their like: a program compiled for one CPU may
     hold instructions that another lacks. What another process has half written is compiled again, with a warning.
-    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS says from how many seconds of compiling on a program is kept, .5 without.
+    JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS says from how many seconds of compiling on a program is kept, .02
+    without it.
     """
     folder = default_folder() if folder is None else folder
     if folder:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from experiments.report.checked import BATCHES
 from experiments.report.runs import Run
@@ -111,6 +110,8 @@ def paired(differences: np.ndarray) -> Paired:
     differences = differences[~np.isnan(differences)]
     t_p = wilcoxon_p = np.nan
     if differences.size > 1 and np.ptp(differences) > 1e-12:
+        from scipy import stats  # a second to import, which one seed alone does not need
+
         t_p = float(stats.ttest_1samp(differences, 0.0).pvalue)
         wilcoxon_p = float(stats.wilcoxon(differences).pvalue)
     return Paired(*estimate(differences), int((differences > 0).sum()), t_p, wilcoxon_p)
