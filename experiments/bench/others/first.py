@@ -82,9 +82,9 @@ def _stages(function: Callable, arrays: tuple) -> dict[str, float]:
     jax.clear_caches()
     compiled: list[float] = []
 
-    def heard(event: str, seconds: float, **_: object) -> None:
+    def heard(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == COMPILED:
-            compiled.append(seconds)
+            compiled.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(heard)
     try:
