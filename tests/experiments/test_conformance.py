@@ -62,7 +62,7 @@ def cases():
             yield pytest.param(name, check, id=f"{name}-{check.__name__}", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "check"), cases())
+@pytest.mark.parametrize(("name", "check"), list(cases()))
 def test_strategy(name, check):
     if reason := left_out(name, check.__name__) or check(trial_of(name)):
         pytest.skip(reason)

@@ -40,13 +40,22 @@ def folder(tmp_path_factory):
     return f"{path}/"
 
 
+BOTH = pytest.param(("us-alfamous", "kcenter-cb"), marks=pytest.mark.exhaustive)
+
+
+@pytest.fixture(scope="module", params=[("us-alfamous",), BOTH], ids=len)
+def strategies(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def alone(folder, tmp_path_factory):
-    return run({**get_config("sgd").to_dict(), **SMALL, "dataset": folder}, tmp_path_factory.mktemp("runs") / "alone")
+def alone(folder, strategies, tmp_path_factory):
+    config = {**get_config("sgd").to_dict(), **SMALL, "strategies": strategies, "dataset": folder}
+    return run(config, tmp_path_factory.mktemp("runs") / "alone")
 
 
-def start(folder, workdir, port, process):
-    fields = {**SMALL, "dataset": folder, "parallel": "pool"}
+def start(folder, strategies, workdir, port, process):
+    fields = {**SMALL, "strategies": strategies, "dataset": folder, "parallel": "pool"}
     command = [sys.executable, "-m", "experiments.run", "--config=configs/features.py:sgd", "--resume"]
     command += [f"--config.{name}={value}" for name, value in fields.items()]
     command += [f"--workdir={workdir}", f"--distributed=localhost:{port},2,{process}"]
@@ -61,9 +70,9 @@ def free_port():
         return server.getsockname()[1]
 
 
-def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, folder, tmp_path):
+def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, folder, strategies, tmp_path):
     workdir, port = tmp_path / "run", free_port()
-    processes = [start(folder, workdir, port, i) for i in range(2)]
+    processes = [start(folder, strategies, workdir, port, i) for i in range(2)]
     timings = workdir / "timings.jsonl"
     while not (timings.exists() and len(timings.read_text().splitlines()) >= 2):
         assert all(process.poll() is None for process in processes), processes[0].communicate()
@@ -74,18 +83,18 @@ def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, fol
     assert "error: a process of this run was lost" in processes[1].communicate()[1]
 
     port = free_port()
-    processes = [start(folder, workdir, port, i) for i in range(2)]
+    processes = [start(folder, strategies, workdir, port, i) for i in range(2)]
     printed = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert "us-alfamous" in printed[0] and "us-alfamous" not in printed[1]
     records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    assert len(records) == len(alone) == 4
+    assert len(records) == len(alone) == 4 * len(strategies)
     for ours, theirs in zip(records, alone, strict=True):
         assert ours["selected"] == theirs["selected"] and ours["counts"] == theirs["counts"]
         for name in ("accuracy", "macro_f1", "ed_diversity"):
             assert ours[name] == pytest.approx(theirs[name], abs=1e-4)
     timed = [(row["strategy"], row["cycle"]) for row in map(json.loads, timings.read_text().splitlines())]
-    assert len(timed) == len(set(timed)) == 4
+    assert len(timed) == len(set(timed)) == 4 * len(strategies)
 
 
 def test_a_folder_is_mapped_and_left_as_it_is(folder):
