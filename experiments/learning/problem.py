@@ -12,7 +12,6 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax import datasets
-from alfamous_jax.core.compiling import quick_jit
 from alfamous_jax.datasets import finite, split
 from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
@@ -210,8 +209,7 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
         placed = split_pool.place(load_arrays(config), rows[0], available[0])
     else:
         placed = load_data(config), jnp.asarray(rows), jnp.asarray(available)
-    init = quick_jit()(model.init)  # in one program instead of dozens
-    start: list[Any] = [init(key.model, load_arrays(config).inputs[:1]) for key in keys]
+    start: list[Any] = [model.init(key.model, load_arrays(config).inputs[:1]) for key in keys]
     if config.source:
         source = load_source(config)
         start = [sources.transplant(variables, source) for variables in start]

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.plan.check import LONGEST, shown
 from experiments.plan.strategies import parse
+from experiments.store.files import MOST_WHOLE, is_number
 
 SCORES = ("accuracy", "macro_f1", "cbi", "cbi_sum", "l1_score")
 BEYOND = ("balanced_accuracy", "worst_recall", "log_loss", "calibration_error")  # not in runs of earlier versions
@@ -15,7 +16,6 @@ BATCHES = ("ed_diversity", "kl_diversity")
 NUMBERS = (*SCORES, *BEYOND, *BATCHES, "lam", "train_accuracy", "ridge")
 REQUIRED = {"strategy": str, "seed": int, "cycle": int, "num_labelled": int}
 NAME = re.compile(r"[\w.:@+-]{1,200}")  # what a strategy's name is made of
-MOST = 2**53  # of a whole number, which a float still tells from the next
 ROOM = 50_000_000  # numbers of one kind in a run: seeds x cycles x classes of all strategies
 
 
@@ -26,7 +26,7 @@ def problem(record: Mapping[str, Any], classes: int) -> str | None:
             return f"{field} must be {kind.__name__}, got {_json(record.get(field))}"
         if kind is int and record[field] < 0:
             return f"{field} must not be negative, got {_json(record[field])}"
-        if kind is int and record[field] >= MOST:
+        if kind is int and record[field] >= MOST_WHOLE:
             return f"{field} must lie below 2**53, got {_json(record[field])}"
     for field in NUMBERS:
         if record.get(field) is not None and not is_number(record[field]):
@@ -82,11 +82,6 @@ def num_classes(record: Mapping[str, Any]) -> int:
 def _json(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def is_number(value: object) -> bool:
-    """A float, or a whole number that is one too."""
-    return type(value) is float or (type(value) is int and abs(value) < MOST)
 
 
 def _whole(value: object) -> bool:

@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.report import checked
 from experiments.store import files
 
 NAME = "environment.json"
@@ -42,11 +41,11 @@ def _sound(data: Any) -> bool:
         and _whole(shape)
         and shape != []
         and isinstance(data.get("scaling"), str)
-        and (span is None or (isinstance(span, list) and len(span) == 2 and all(map(checked.is_number, span))))
+        and (span is None or (isinstance(span, list) and len(span) == 2 and all(map(files.is_number, span))))
         and _whole([data.get("constant")])
         and isinstance(data.get("notes", []), list)
     )
 
 
 def _whole(values: Any) -> bool:
-    return isinstance(values, list) and all(type(value) is int and checked.is_number(value) for value in values)
+    return isinstance(values, list) and all(type(value) is int and files.is_number(value) for value in values)

@@ -13,6 +13,7 @@ from experiments.store.naming import named
 TEMPORARY = ".tmp"  # as `core.files` ends them
 LITTER = {"Thumbs.db", "desktop.ini", ".DS_Store"}  # of file managers
 LITTER_STARTS = (".nfs", "._")  # what a network file system keeps of open files, and what macOS adds to files
+MOST_WHOLE = 2**53  # of a whole number, which a float still tells from the next
 
 
 @contextlib.contextmanager
@@ -68,6 +69,11 @@ def append_json_line(path: pathlib.Path, record: dict) -> None:
     """Adds one JSON object to a file of lines."""
     with named(path), open_here(path, "ab") as file:
         file.write(json.dumps(record).encode() + b"\n")
+
+
+def is_number(value: object) -> bool:
+    """Whether what a file holds is a float, or a whole number that can be one."""
+    return type(value) is float or (type(value) is int and abs(value) < MOST_WHOLE)
 
 
 def read_json(path: pathlib.Path) -> dict:
