@@ -209,7 +209,12 @@ COMMAND_LINES = {
 }
 
 
-@pytest.mark.parametrize("extra, message", COMMAND_LINES.values(), ids=COMMAND_LINES)
+SELDOM = dict.fromkeys(("wrong type", "no such file", "no such flag", "no such mode"), pytest.mark.exhaustive)
+
+
+@pytest.mark.parametrize(
+    "extra, message", [pytest.param(*case, id=name, marks=SELDOM.get(name, ())) for name, case in COMMAND_LINES.items()]
+)
 def test_command_line_errors_are_one_line(tmp_path, extra, message):
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(flags(tmp_path / "run", *extra), cwd=ROOT, capture_output=True, text=True, env=env)

@@ -40,22 +40,8 @@ def folder(tmp_path_factory):
     return f"{path}/"
 
 
-BOTH = pytest.param(("us-alfamous", "kcenter-cb"), marks=pytest.mark.exhaustive)
-
-
-@pytest.fixture(scope="module", params=[("us-alfamous",), BOTH], ids=len)
-def strategies(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def alone(folder, strategies, tmp_path_factory):
-    config = {**get_config("sgd").to_dict(), **SMALL, "strategies": strategies, "dataset": folder}
-    return run(config, tmp_path_factory.mktemp("runs") / "alone")
-
-
-def start(folder, strategies, workdir, port, process):
-    fields = {**SMALL, "strategies": strategies, "dataset": folder, "parallel": "pool"}
+def start(changes, workdir, port, process):
+    fields = {**SMALL, **changes, "parallel": "pool"}
     command = [sys.executable, "-m", "experiments.run", "--config=configs/features.py:sgd", "--resume"]
     command += [f"--config.{name}={value}" for name, value in fields.items()]
     command += [f"--workdir={workdir}", f"--distributed=localhost:{port},2,{process}"]
@@ -70,10 +56,33 @@ def free_port():
         return server.getsockname()[1]
 
 
-def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, folder, strategies, tmp_path):
-    workdir, port = tmp_path / "run", free_port()
-    processes = [start(folder, strategies, workdir, port, i) for i in range(2)]
-    timings = workdir / "timings.jsonl"
+def as_on_one_device(changes, folder):
+    """Lets two processes do a run, or go on with it, and holds it against that of this process alone."""
+    port = free_port()
+    processes = [start(changes, folder / "run", port, i) for i in range(2)]
+    printed = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert "us-alfamous" in printed[0] and "us-alfamous" not in printed[1]
+    alone = run({**get_config("sgd").to_dict(), **SMALL, **changes}, folder / "alone")
+    records = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    for ours, theirs in zip(records, alone, strict=True):
+        assert ours["selected"] == theirs["selected"] and ours["counts"] == theirs["counts"]
+        for name in ("accuracy", "macro_f1", "ed_diversity"):
+            assert ours[name] == pytest.approx(theirs[name], abs=1e-4)
+    timed = [json.loads(line) for line in (folder / "run" / "timings.jsonl").read_text().splitlines()]
+    assert len({(row["strategy"], row["cycle"]) for row in timed}) == len(timed) == len(alone)
+
+
+def test_two_processes_do_as_one_device(folder, tmp_path):
+    as_on_one_device({"dataset": folder, "cycles": 2}, tmp_path)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("strategies", [("us-alfamous",), ("us-alfamous", "kcenter-cb")], ids=len)
+def test_a_lost_process_ends_all_and_the_run_goes_on(folder, strategies, tmp_path):
+    changes, port = {"dataset": folder, "strategies": strategies}, free_port()
+    processes = [start(changes, tmp_path / "run", port, i) for i in range(2)]
+    timings = tmp_path / "run" / "timings.jsonl"
     while not (timings.exists() and len(timings.read_text().splitlines()) >= 2):
         assert all(process.poll() is None for process in processes), processes[0].communicate()
         time.sleep(0.02)
@@ -81,20 +90,7 @@ def test_a_lost_process_ends_all_and_the_run_goes_on_as_on_one_device(alone, fol
     _, shown = processes[0].communicate(timeout=60)
     assert processes[0].returncode != 0 and "error: a process of this run was lost" in shown
     assert "error: a process of this run was lost" in processes[1].communicate()[1]
-
-    port = free_port()
-    processes = [start(folder, strategies, workdir, port, i) for i in range(2)]
-    printed = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    assert "us-alfamous" in printed[0] and "us-alfamous" not in printed[1]
-    records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    assert len(records) == len(alone) == 4 * len(strategies)
-    for ours, theirs in zip(records, alone, strict=True):
-        assert ours["selected"] == theirs["selected"] and ours["counts"] == theirs["counts"]
-        for name in ("accuracy", "macro_f1", "ed_diversity"):
-            assert ours[name] == pytest.approx(theirs[name], abs=1e-4)
-    timed = [(row["strategy"], row["cycle"]) for row in map(json.loads, timings.read_text().splitlines())]
-    assert len(timed) == len(set(timed)) == 4 * len(strategies)
+    as_on_one_device(changes, tmp_path)
 
 
 def test_a_folder_is_mapped_and_left_as_it_is(folder):

@@ -190,7 +190,13 @@ def test_training_learns_and_leaves_random_features_alone(data):
     assert head_mean(fitted).shape == (3, 64)
 
 
-@pytest.mark.parametrize("backbone, shape", [(TCN(4, 2), (11,)), (SMALL_RESNET, (6, 6))], ids=["tcn", "resnet"])
+@pytest.mark.parametrize(
+    "backbone, shape",
+    [
+        pytest.param(TCN(4, 2), (11,), id="tcn"),
+        pytest.param(SMALL_RESNET, (6, 6), id="resnet", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_other_backbones_train_under_vmap_as_alone(backbone, shape):
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(20, *shape)).astype(np.float32), rng.integers(0, 3, 20).astype(np.int32)

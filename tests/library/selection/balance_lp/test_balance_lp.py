@@ -34,6 +34,7 @@ from experiments.bench.others.instances import Instance, generate, highs_milp
 pytestmark = pytest.mark.slow
 
 CASES = list(itertools.product("AB", SHAPES, LAMS))
+FAST = {"xla_backend_optimization_level": 1}  # where a program runs longer than it compiles
 # A second window that is cut off, of more classes, compiles for 12 seconds.
 MARKS = {(5000, 50, 50): [pytest.mark.exhaustive]}
 
@@ -169,7 +170,9 @@ def brute_force():
         instances.append(Instance(*(x.astype(np.float32) for x in arrays)))
     stack = [jnp.stack(x) for x in zip(*instances, strict=True)]
     batches = [
-        plain(jax.vmap(partial(method, available=everything(14), budget=4))(*stack, lams))
+        plain(
+            jax.jit(jax.vmap(partial(method, available=everything(14), budget=4)), compiler_options=FAST)(*stack, lams)
+        )
         for method in (balance_lp.select_batch, balance.select_greedy)
     ]
     optima = [oracles.best_subset(*float64(x), float(lam), 4)[1] for x, lam in zip(instances, lams, strict=True)]
