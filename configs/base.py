@@ -105,7 +105,7 @@ def get_base() -> ConfigDict:
     # Machine: "processes" runs lanes side by side, "vmap" in one program, "auto" decides by the device; "pool" runs
     # them one after the other, each with its pool split over all devices
     config.parallel = "auto"
-    config.workers = 0  # processes at a time; 0 is one for each core
+    config.workers = 0  # processes at a time; 0 is one for each core, on a GPU one in all
     return config
 
 

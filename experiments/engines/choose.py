@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 from absl import flags
 
 from alfamous_jax import compile_cache
@@ -137,7 +138,7 @@ def _start(todo: list[Unit], config: Mapping, settings: Settings) -> Generator[N
         return ray_engine(settings.ray_address).run_units(todo, config["workers"], settings.ray_address)
     if settings.engine == "slurm":
         return slurm.run_units(todo, config["workers"], settings.slurm)
-    return processes.run_units(todo, config["workers"] or num_cores())
+    return processes.run_units(todo, config["workers"] or room())
 
 
 def ray_engine(address: str) -> Any:
@@ -153,6 +154,8 @@ def _import_ray() -> Any:
     return ray_cluster
 
 
-def num_cores() -> int:
-    """The cores this process may use."""
+def room() -> int:
+    """Processes at a time: one for each core that this process may use, and one where a GPU or TPU does the work."""
+    if jax.default_backend() != "cpu":
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -35,6 +35,13 @@ def test_compiled_programs_are_kept_where_the_flag_says(tmp_path):
     assert any(path.name.startswith("jit_alone") for path in machine.glob("*-cache")), "the worker wrote nothing"
 
 
+@pytest.mark.parametrize(("backend", "expected"), [("cpu", 3), ("gpu", 1), ("tpu", 1)])
+def test_one_process_for_each_core_but_not_on_one_card(monkeypatch, backend, expected):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5})
+    assert choose.room() == expected
+
+
 def test_where_compiled_programs_are_kept(monkeypatch):
     for name in ("ALFAMOUS_COMPILE_CACHE", "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
