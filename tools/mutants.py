@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> int:
         for number, mutant in enumerate(sample, 1):
             result = mutate_and_test(mutant, shlex.join(pytest), limit)
             survived += result.test_outcome == TestOutcome.SURVIVED
-            print(f"{number}/{len(sample)} {mutant[0].operator_name} {mutant[0].start_pos}: {result.test_outcome.value}", flush=True)
+            said = f"{number}/{len(sample)} {mutant[0].operator_name} {mutant[0].start_pos}"
+            print(f"{said}: {result.test_outcome.value}", flush=True)
             if result.test_outcome != TestOutcome.KILLED:
                 print(result.diff or result.output)
     print(f"| `{args.file}` | {len(every)} | {len(sample)} | {len(sample) - survived} | {survived} |", flush=True)

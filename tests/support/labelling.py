@@ -2,6 +2,8 @@
 
 import csv
 import pathlib
+import time
+from collections.abc import Callable
 
 import numpy as np
 from flask.testing import FlaskClient
@@ -41,6 +43,22 @@ def begun(folder: pathlib.Path, *arguments: str, **how) -> begin.Begun:
 def desk(folder: pathlib.Path, *arguments: str, **how) -> Desk:
     found = begun(folder, *arguments, **how)
     return Desk(found.session, found.table, found.show, found.held_out, found.size, "ann")
+
+
+def answer(at: Desk, num: int) -> list[int]:
+    """Gives the next questions their right labels; the rows that were asked."""
+    rows = []
+    for _ in range(num):
+        rows.append(at.view().row)
+        at.answer(rows[-1], name(rows[-1]))
+    return rows
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 500) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 class Whole(FlaskClient):

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 N, D, K = 1500, 96, 7
 ARGS = argparse.Namespace(rows=N, features=D, classes=K, budget=3)
 PHI = f"tensor<{N}x{D}xf32>"
-PRODUCT = re.compile(r"dot_general .*contracting_dims = \[([\d, ]*)\] x .* : \(tensor<([\dx]+)xf32>.*-> tensor<([\dx]*)x?f32>")
+PRODUCT = re.compile(r"dot_general .*g_dims = \[([\d, ]*)\] x .* : \(tensor<([\dx]+)xf32>.*-> tensor<([\dx]*)x?f32>")
 TAKES_A_ROW = ("gather", "slice")
 HANDS_ON = ("while", "func.func", "func.call", "call @", "return", "case", "optimization_barrier")
 
