@@ -39,11 +39,8 @@ def test_one_compilation_for_a_whole_strategy_and_its_balanced_form(tmp_path):
 def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
     config = FrozenConfigDict(tiny(lam="auto", lam_grid=(0.5, 0.05, 2.0)))
     lane = lanes("us-alfamous@2")
-    both, first, rest = [], [], []
-    every = lanes("us-alfamous@2", "us-fbu")
-    loop.run_lanes(config, work.ACTIVE, every, tmp_path / "whole", lambda records, timing: both.extend(records))
-    whole, unbalanced = ([r for r in both if r["strategy"] == name] for name in ("us-alfamous@2", "us-fbu"))
-    assert [record["lam"] for record in unbalanced] == [0.0] * 3 and "lam_curve" not in unbalanced[0]
+    whole, first, rest = [], [], []
+    loop.run_lanes(config, work.ACTIVE, lane, tmp_path / "whole", lambda records, timing: whole.extend(records))
 
     def stop(records, timing):
         first.extend(records)
@@ -65,6 +62,18 @@ def test_lam_is_chosen_once_and_survives_an_interruption(tmp_path):
     chosen = next(lam for lam in good if lam > 0)
     assert [record["lam"] for record in whole] == pytest.approx([chosen] * 3)
     assert all("lam_curve" not in record for record in whole[1:])
+
+
+@pytest.mark.exhaustive
+def test_lam_is_chosen_for_balanced_lanes_alone(tmp_path):
+    records = []
+    config = FrozenConfigDict(tiny(lam="auto", cycles=1))
+    loop.run_lanes(
+        config, work.ACTIVE, lanes("us-fbu", "us-alfamous"), tmp_path, lambda new, timing: records.extend(new)
+    )
+    by_name = {name: [r for r in records if r["strategy"] == name] for name in ("us-fbu", "us-alfamous")}
+    assert [r["lam"] for r in by_name["us-fbu"]] == [0.0, 0.0] and "lam_curve" not in by_name["us-fbu"][0]
+    assert by_name["us-alfamous"][0]["lam"] in (0.05, 0.1, 0.5) and "lam_curve" in by_name["us-alfamous"][0]
 
 
 def own_file(folder, shape, kind, rows=60):

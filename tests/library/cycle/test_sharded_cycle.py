@@ -1,6 +1,7 @@
 """The cycle, k-center and BADGE on pools whose rows are split over devices: the picks of one device."""
 
 import math
+import re
 
 import jax
 import numpy as np
@@ -124,7 +125,7 @@ class TestTraffic:
         return sum(
             BYTES[kind] * math.prod(int(n) for n in size.split(",") if n)
             for _, shapes, op in output["traffic"][name]
-            if "while/body/closed_call" in op
+            if re.search("while/body/(closed_call|eval_jaxpr)", op)  # the body of a scan, before and from JAX 0.12 on
             for kind, size in shapes
         )
 
