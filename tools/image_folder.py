@@ -75,7 +75,7 @@ def convert(
         raise ValueError(f"{folder}: no class has two images, one to learn from and one to test")
     console, seen = Console(stderr=True), Counter[str]()
     first: tuple[str, pathlib.Path] | None = None
-    for path, label, tested in track(labelled, "reading", console=console, disable=not console.is_terminal):
+    for path, label, tested in track(labelled, "reading", console=console) if console.is_terminal else labelled:
         image, kind = _read(path, size, grey, background, seen)
         first = first or (kind, path)
         if kind != first[0]:

@@ -159,8 +159,8 @@ def main(args: Sequence[str] | None = None) -> int:
             console = Console(stderr=True)
             found: list[Look] = []
             for pool in known_pools(options.pools):
-                steps = options.seeds * len(sizes)
-                found += track(looks(pool, sizes, options.seeds), pool.name, steps, console=console)
+                of_pool, steps = looks(pool, sizes, options.seeds), options.seeds * len(sizes)
+                found += track(of_pool, pool.name, steps, console=console) if console.is_terminal else of_pool
             folder.mkdir(parents=True, exist_ok=True)
             files.write_json(folder / NUMBERS, {"looks": [look._asdict() for look in found]})
             files.write_text(folder / PAGE, page(found, environment()))

@@ -219,4 +219,6 @@ def test_command_line_errors_are_one_line(tmp_path, extra, message):
     env = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(flags(tmp_path / "run", *extra), cwd=ROOT, capture_output=True, text=True, env=env)
     assert done.returncode != 0 and re.search(message, done.stderr) and not (tmp_path / "run").exists()
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    # jaxlib 0.10.0 logs of kept programs which of the machine's features it does not know.
+    said = [line for line in done.stderr.strip().splitlines() if "cpu_aot_loader.cc" not in line]
+    assert len(said) == 1, done.stderr
