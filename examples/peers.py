@@ -1,7 +1,7 @@
 """Strategies of scikit-activeml, asked through its own interface, as strategies of the driver; README.md says how.
 
 Pools, first labels, heads and scores are then those of every other strategy. What rests on a classifier is given the
-last layer as it was fitted and its features; what covers the pool, the rows as the head's maps see them.
+last layer as it was fitted and its features; what covers the pool, the rows as they are scaled. Settings are their own.
 """
 
 from functools import partial

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 BATCHES = ("random", "us", "margin", "entropy", "bald", "bald-mc", "vaal", "vabal")  # by linear programming
 LIKE_US = ("margin", "entropy")  # but for a line of arithmetic
-SLOW = ("vmap_equals_a_loop", "float64_picks_the_same")
-SAME = (*SLOW, "jit_equals_eager", "keys_are_used_once")  # what a program that is the same need not show again
+SLOW = ("vmap_equals_a_loop", "float64_picks_the_same", "jit_equals_eager")
+SAME = (*SLOW, "keys_are_used_once")  # what a program that is the same need not show again
 OFTEN = ("us-cb", "us-alfamous", "kcenter-cb", "badge")  # tried in all of SLOW by `make test` too
 
 
