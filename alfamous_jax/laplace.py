@@ -166,8 +166,6 @@ def predict(posterior: Posterior, phi: jax.Array) -> tuple[jax.Array, jax.Array]
     logits = pool_dot(phi, posterior.mean.T)
     if phi.dtype == posterior.cov.dtype:
         variance = jnp.sum(jnp.dot(phi, posterior.cov, precision=HIGHEST) * phi, axis=-1)
-    elif 0 in phi.shape[:1]:
-        variance = jnp.zeros(0, posterior.cov.dtype)
     else:
         variance = jax.lax.map(lambda row: _variance(posterior.cov, row), phi, batch_size=ROWS)
     return logits, jnp.maximum(variance, 0.0)
