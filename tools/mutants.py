@@ -1,7 +1,7 @@
 """Does a test notice when an operator or a number of the code is another? A sample of such mutants of one file.
 
     pip install cosmic-ray
-    python tools/mutants.py alfamous_jax/updates.py tests/library --tries 50 --seed 0 -- -k "update or cycle"
+    python tools/mutants.py --tries 50 alfamous_jax/updates.py tests/library -- -k "update or cycle"
 
 cosmic-ray makes the mutants, in a copy of the project; the tests run by pytest with -x, without those marked slow or
 exhaustive. It must stand in the environment that the tests run in. A mutant survives when all tests pass.
