@@ -14,7 +14,7 @@ from experiments.conformance.trial import pool
 pytest.importorskip("skactiveml")
 pytestmark = pytest.mark.slow
 
-PEERS = runpy.run_path(str(Path(__file__).parents[3] / "examples" / "peers.py"))
+PEERS = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "peers.py"))
 BY_CLASSIFIER = ("least_confident", "margin", "badge", "drop_query", "falcun")
 STRATEGIES = (*BY_CLASSIFIER, "core_set", "typi_clust", "prob_cover", "max_herding")
 BUDGET = 6
