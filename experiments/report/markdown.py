@@ -9,6 +9,7 @@ from experiments.published import alfamous
 from experiments.report import summary
 from experiments.report.names import plain
 from experiments.report.runs import Run
+from experiments.store.environment import differences
 
 RESULTS = (("accuracy", "accuracy", 3), ("macro_f1", "macro F1", 3), ("cbi", "CBI", 2))
 BATCHES = (("ed_diversity", "Euclidean", 3), ("kl_diversity", "KL", 4), ("l1_score", "L1 score", 3))
@@ -59,7 +60,11 @@ def machine(environment: Mapping[str, Any]) -> str:
     """What a run was made on and with, one bullet each."""
     known = [(key, environment[key]) for key in MACHINE if environment.get(key) is not None]
     facts = [f"{key}: {plain(', '.join(map(str, v)) if isinstance(v, list) else v)}" for key, v in known]
-    return bullets(facts + ["the code had changes that were not committed"] * bool(environment.get("git_dirty")))
+    facts += ["the code had changes that were not committed"] * bool(environment.get("git_dirty"))
+    for part in environment.get("parts", []):
+        if changed := differences(environment, part):
+            facts.append(f"not so in the part of {plain(part.get('date', NOTHING))}: {plain(changed)}")
+    return bullets(facts)
 
 
 def number(value: float, digits: int, sign: str = "") -> str:

@@ -10,13 +10,17 @@ NAME = "environment.json"
 
 
 def read(folder: pathlib.Path) -> Mapping[str, Any]:
-    """The content of the file; empty if there is none or it cannot be read, without `data` that are not as written."""
+    """The content of the file; empty if there is none or it cannot be read, without what is not as a run writes it."""
     try:
         found = files.read_json(folder / NAME)
     except (ValueError, OSError):
         return {}
-    data = found.get("data")
-    return found if data is None or _sound(data) else {name: value for name, value in found.items() if name != "data"}
+    if not (found.get("data") is None or _sound(found["data"])):
+        found.pop("data")
+    parts = found.get("parts", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        found.pop("parts")
+    return found
 
 
 def missing(run_folder: pathlib.Path, environment: Mapping[str, Any]) -> list[str]:

@@ -43,6 +43,7 @@ LIBRARY = {
     "rounding": "core laplace updates cycle",
 }
 DOORS = ["run", "single_stage", "train_source", "annotate", "scaling", "precision", "image_folder", "extract_features"]
+DOORS += ["merge"]
 ROOMS = "plan store published learning engines conformance report paper bench label stopping"
 EXPERIMENTS = {
     "stopping": "",
