@@ -2,7 +2,9 @@
 
 from ml_collections import ConfigDict, FieldReference
 
-ALL = ("random", *(f"{base}{variant}" for base in ("us", "bald") for variant in ("", "-cb", "-fbu", "-alfamous")))
+VARIANTS = ("", "-cb", "-fbu", "-alfamous")
+ALL = ("random", *(f"{base}{variant}" for base in ("us", "bald") for variant in VARIANTS))
+MARGIN = tuple(f"margin{variant}" for variant in VARIANTS)
 
 
 def get_base() -> ConfigDict:
@@ -159,6 +161,17 @@ def set_cifar100_transfer(config: ConfigDict) -> None:
     config.dataset, config.num_classes = "cifar100", 100
     config.class_mean, config.source_ratio = 171.68, 0.7396  # ICPR 2020, Table I
     config.backbone, config.augment = "resnet18", "flip_and_crop"
+
+
+def set_refit(config: ConfigDict) -> None:
+    """The paper's setup with one change: the last layer of a trained network is fitted anew, exactly, its ridge chosen.
+
+    All nine strategies of the paper and those by the margin, 10 seeds.
+    """
+    config.strategies = (*ALL, *MARGIN)
+    config.seeds = 10
+    config.refit = True
+    config.ridge = "auto"
 
 
 def set_mode(config: ConfigDict, mode: str, *others: str) -> None:

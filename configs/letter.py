@@ -6,7 +6,7 @@
     (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          80 seconds
     paper   all nine strategies, 10 seeds: the LETTER column         10 minutes
     batch   us-alfamous asking for 1 to 32 rows at a time; 5 seeds   20 minutes
-    refit   the last layer fitted anew, exactly; 4 names, 10 seeds   20 minutes
+    refit   the last layer fitted anew, exactly; 13 names, 10 seeds  25 minutes
     smoke   two strategies, 2 seeds, 3 cycles of 5 epochs            under a minute
 
 Choose a mode with --config=configs/letter.py:paper, override a field with --config.lam=0.5; --config.lam=auto
@@ -17,7 +17,7 @@ us-alfamous .609, bald .500, bald-cb .492, bald-fbu .572, bald-alfamous .591.
 
 from ml_collections import ConfigDict
 
-from configs.base import get_base, set_mode
+from configs.base import get_base, set_mode, set_refit
 
 
 def get_config(mode: str = "") -> ConfigDict:
@@ -43,10 +43,7 @@ def get_config(mode: str = "") -> ConfigDict:
         config.strategies = ("us-cb", "us-fbu", *(f"us-alfamous@{size}" for size in (1, 2, 4, 8, 16, 32)))
         config.seeds = 5
     elif mode == "refit":
-        config.strategies = ("random", "margin", "us-alfamous", "margin-alfamous")
-        config.seeds = 10
-        config.refit = True
-        config.ridge = "auto"
+        set_refit(config)
     elif mode == "smoke":
         config.seeds = 2
         config.cycles = 3
