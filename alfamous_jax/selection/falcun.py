@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from alfamous_jax import acquisition
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _greedy
 
@@ -16,9 +16,15 @@ GAMMA = 10.0
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("budget",))
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
 def select(
-    key: jax.Array, probs: jax.Array, available: jax.Array, *, budget: int, gamma: jax.Array | float = GAMMA
+    key: jax.Array,
+    probs: jax.Array,
+    available: jax.Array,
+    *,
+    budget: int,
+    gamma: jax.Array | float = GAMMA,
+    axis_name: str | None = None,
 ) -> Selection:
     """FALCUN (Gilhuber et al., ECML PKDD 2024): draws rows by (doubt + distance in probability space)^gamma.
 
@@ -32,6 +38,8 @@ def select(
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static; where it exceeds the available rows, the rest of the batch is -1.
       gamma: [], 0 draws all rows alike, a large one takes the best.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static; the key is the same on every
+        device, which draws the noise of the whole pool.
 
     Returns:
       the selection in the order picked; its objective NaN, its bound -inf.
@@ -57,15 +65,19 @@ def select(
 
     def score(carry: Carry) -> jax.Array:
         far, left, number = carry
-        lowest = jnp.min(jnp.where(left, far, jnp.inf))
-        span = jnp.max(jnp.where(left, far, -jnp.inf)) - lowest
+        lowest = -collectives.pmax(jnp.max(jnp.where(left, -far, -jnp.inf)), axis_name)
+        span = collectives.pmax(jnp.max(jnp.where(left, far, -jnp.inf)), axis_name) - lowest
         relevance = doubt + jnp.where(span > 0, (far - lowest) / jnp.where(span > 0, span, 1.0), 0.0)
-        noise = jax.random.gumbel(jax.random.fold_in(key, number), far.shape, far.dtype)
+        sample = partial(jax.random.gumbel, jax.random.fold_in(key, number), dtype=far.dtype)
+        noise = collectives.draw(lambda size: sample((size,)), len(far), axis_name)
         return gamma * jnp.log(jnp.maximum(relevance, tiny)) + noise
 
     def update(carry: Carry, index: jax.Array) -> Carry:
         far, left, number = carry
-        return jnp.minimum(far, jnp.sum(jnp.abs(probs - probs[index]), axis=1)), left.at[index].set(False), number + 1
+        distances = jnp.sum(jnp.abs(probs - collectives.take(probs, index, axis_name)), axis=1)
+        left = left.at[collectives.places(index, len(left), axis_name)].set(False, mode="drop")
+        return jnp.minimum(far, distances), left, number + 1
 
-    _, indices = _greedy.greedy((doubt, valid, jnp.int32(0)), score, update, valid, budget)
-    return contract.without_objective(indices, jnp.sum(available & ~valid), probs.dtype)
+    _, indices = _greedy.greedy((doubt, valid, jnp.int32(0)), score, update, valid, budget, axis_name)
+    num_invalid = collectives.psum(jnp.sum(available & ~valid), axis_name)
+    return contract.without_objective(indices, num_invalid, probs.dtype)

@@ -1,4 +1,4 @@
-"""Cycles, k-center, BADGE and files on pools split over up to 8 devices and on the same pools on one; prints JSON."""
+"""Cycles, other selectors and files on pools split over up to 8 devices and on the same pools on one; prints JSON."""
 
 import json
 import tempfile
@@ -12,7 +12,7 @@ from pools import Problem
 
 from alfamous_jax import cycle, laplace
 from alfamous_jax.datasets import split_rows
-from alfamous_jax.selection import _space, diversity
+from alfamous_jax.selection import _space, boundary, diversity, falcun
 from experiments.bench.hlo import collectives
 
 N, K, D, BUDGET = 64, 3, 5, 8
@@ -121,6 +121,27 @@ def batches(pools):
     yield from compare("root", laplace.root, (8,), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
 
 
+def boundaries(pools):
+    """FALCUN, BASE, GALAXY and DIRECT, under labels that some rows have."""
+    rng = np.random.default_rng(2)
+    rows, probs = np.arange(N), rng.dirichlet(np.ones(K), N).astype(np.float32)
+    probs[N // 2 :] = probs[: N // 2]
+    cases, known = {}, {}
+    for name, pool in pools.items():
+        spoilt = np.where(np.isnan(pool.phi).any(axis=1, keepdims=True), np.float32(np.nan), probs)
+        labelled = np.isin(rows, [1, 5, 22, 40, 62]) & ~np.isnan(spoilt).any(axis=1)
+        cases[name] = KEY, spoilt, pool.available
+        known[name] = KEY, spoilt, pool.labels, labelled, pool.available & ~labelled
+    ranked = WHOLE, SPLIT, SPLIT, SPLIT, SPLIT
+    yield from compare("falcun", partial(falcun.select, budget=BUDGET), (2, 8), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
+    yield from compare("galaxy", partial(boundary.galaxy, budget=BUDGET), (8,), ranked, WHOLE, known)
+    direct = partial(boundary.direct, budget=BUDGET, round_size=2, least=2)
+    yield from compare("direct", direct, (8,), ranked, WHOLE, known)
+    weights = rng.normal(size=(K, D)).astype(np.float32)
+    cases = {name: (pool.phi @ weights.T, weights, pool.counts, pool.available) for name, pool in pools.items()}
+    yield from compare("base", partial(boundary.base, budget=BUDGET), (8,), (SPLIT, WHOLE, WHOLE, SPLIT), WHOLE, cases)
+
+
 def traffic(pool):
     """Collectives of a cycle on the pool and on one eight times as long, of k-center and of BADGE."""
     longer = Problem(pool.posterior, *(np.concatenate([x] * 8) for x in pool[1:4]), pool.counts)
@@ -149,7 +170,7 @@ def main():
     """All records."""
     _space.BLOCK = 2  # so that one device has several blocks of labelled rows, and others none
     pools = dict(problems())
-    records = [*cycles(pools), *batches(pools)]
+    records = [*cycles(pools), *batches(pools), *boundaries(pools)]
     files = {num_rows: mapped(num_rows) for num_rows in (16, 19)}
     print(json.dumps({"records": records, "traffic": dict(traffic(pools["twins"])), "files": files}))
 

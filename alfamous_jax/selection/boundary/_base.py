@@ -6,14 +6,22 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection import _greedy
 
 
 @convert.door
-@partial(jax.jit, static_argnames="budget")
-def base(logits: jax.Array, weights: jax.Array, counts: jax.Array, available: jax.Array, *, budget: int) -> Selection:
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
+def base(
+    logits: jax.Array,
+    weights: jax.Array,
+    counts: jax.Array,
+    available: jax.Array,
+    *,
+    budget: int,
+    axis_name: str | None = None,
+) -> Selection:
     """BASE (Emam et al., 2021): the classes in turn, each asks for the row nearest to its border.
 
     The border of two classes are the features at which their logits are equal, at a distance of the logits' difference
@@ -28,6 +36,7 @@ def base(logits: jax.Array, weights: jax.Array, counts: jax.Array, available: ja
         leaves over goes to the rarest; the paper does not say to whom.
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static.
 
     Returns:
       the selection in the order picked, ties to the lowest index, -1 where the pool ran out; its objective NaN, its
@@ -54,8 +63,9 @@ def base(logits: jax.Array, weights: jax.Array, counts: jax.Array, available: ja
     def score(turn: jax.Array) -> jax.Array:
         return -far[order[turn % len(order)]]
 
-    _, indices = _greedy.greedy(jnp.int32(0), score, lambda turn, index: turn + 1, usable, budget)
-    return contract.without_objective(indices, jnp.sum(available & ~usable), logits.dtype)
+    _, indices = _greedy.greedy(jnp.int32(0), score, lambda turn, index: turn + 1, usable, budget, axis_name)
+    num_invalid = collectives.psum(jnp.sum(available & ~usable), axis_name)
+    return contract.without_objective(indices, num_invalid, logits.dtype)
 
 
 def _distances(logits: jax.Array, weights: jax.Array) -> jax.Array:

@@ -6,13 +6,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection.boundary._line import Line, line, usable_rows
 
 
 @convert.door
-@partial(jax.jit, static_argnames=("budget", "round_size", "least"))
+@partial(jax.jit, static_argnames=("budget", "round_size", "least", "axis_name"))
 def direct(
     key: jax.Array,
     probs: jax.Array,
@@ -23,6 +23,7 @@ def direct(
     budget: int,
     round_size: int = 20,
     least: int = 60,
+    axis_name: str | None = None,
 ) -> Selection:
     """Finds for each class the cut of its ranking that fits the labels best, and asks for the rows round it.
 
@@ -40,6 +41,8 @@ def direct(
       budget: b, static.
       round_size: rows that are labelled at a time in the first half, static.
       least: rows of the first half that a class gets; where they do not suffice for all, the rarest get them; static.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. The probabilities and labels of
+        all rows are sent to every device once; features stay where they are.
 
     Returns:
       the selection in the order picked, -1 where the pool ran out; its objective NaN, its bound -inf.
@@ -54,6 +57,7 @@ def direct(
     if round_size < 1 or least < 1:
         raise ValueError(f"round_size and least must be at least 1, got {round_size} and {least}")
     num_classes = probs.shape[1]
+    probs, labels, labelled, available = collectives.gather((probs, labels, labelled, available), axis_name)
     usable, num_invalid = usable_rows(probs, available)
     counts = jnp.sum(jax.nn.one_hot(labels, num_classes) * labelled[:, None], axis=0)
     rarest = jnp.argsort(counts, stable=True)
@@ -114,8 +118,7 @@ def _narrow(
 
 def interval(one: Line) -> tuple[jax.Array, jax.Array]:
     """From the last label of the class before any other, to the first of another after which there is none of it."""
-    far = len(one.signs)
-    places = jnp.arange(far)
+    places, far = jnp.arange(len(one.signs)), jnp.sum(one.free | (one.signs != 0))  # behind it there is nothing
     others = jnp.min(jnp.where(one.signs < 0, places, far), initial=far)
     low = jnp.max(jnp.where((one.signs > 0) & (places < others), places, -1), initial=-1) + 1
     own = jnp.max(jnp.where(one.signs > 0, places, -1), initial=-1)

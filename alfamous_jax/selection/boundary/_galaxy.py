@@ -6,13 +6,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import contract, convert
+from alfamous_jax.core import collectives, contract, convert
 from alfamous_jax.core.contract import Selection
 from alfamous_jax.selection.boundary._line import Line, line, usable_rows
 
 
 @convert.door
-@partial(jax.jit, static_argnames="budget")
+@partial(jax.jit, static_argnames=("budget", "axis_name"))
 def galaxy(
     key: jax.Array,
     probs: jax.Array,
@@ -21,6 +21,7 @@ def galaxy(
     available: jax.Array,
     *,
     budget: int,
+    axis_name: str | None = None,
 ) -> Selection:
     """Asks, for one class after the other, where in its ranking the class ends (Zhang et al., 2022, Algorithms 1 to 3).
 
@@ -36,6 +37,8 @@ def galaxy(
       labelled: [N].
       available: [N]; rows with a NaN or an infinity are passed over as well.
       budget: b, static.
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static. The probabilities and labels of
+        all rows are sent to every device once; features stay where they are.
 
     Returns:
       the selection in the order picked, -1 where the pool ran out; its objective NaN, its bound -inf. The turn of the
@@ -57,6 +60,7 @@ def galaxy(
     chex.assert_equal_shape_prefix([probs, labels, labelled, available], 1)
     contract.check_budget(budget)
     contract.check_pool(len(probs))
+    probs, labels, labelled, available = collectives.gather((probs, labels, labelled, available), axis_name)
     usable, num_invalid = usable_rows(probs, available)
 
     def step(labelled: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:

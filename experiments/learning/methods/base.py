@@ -12,11 +12,14 @@ from experiments.learning.view import View
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
     """At the mean weights."""
     logits, weights = laplace.predict(view.posterior, view.phi)[0], view.posterior.mean
-    found: Selection = boundary.base(logits, weights, view.counts, view.available, budget=settings.budget)
+    found: Selection = boundary.base(
+        logits, weights, view.counts, view.available, budget=settings.budget, axis_name=settings.axis_name
+    )
     return found
 
 
 METHOD = Method(
     bases={"base": "the rows nearest to the border of each class, the classes in turn (BASE, 2021)"},
     pick=pick,
+    splits=True,
 )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from alfamous_jax import cycle, laplace
+from alfamous_jax.core import collectives
 from alfamous_jax.core.contract import Selection, without_objective
 from alfamous_jax.selection import boundary
 from experiments.learning.methods._method import Method, probabilities
@@ -24,37 +24,42 @@ class Settings(NamedTuple):
     updates: bool
     implicit: bool
     round_size: int
+    axis_name: str | None  # the mesh axis that the rows are split over
 
 
 def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Settings:
-    """The budget, whether labels move the posterior, the rows of a round."""
-    return Settings(config["budget"], strategy.updates, config["implicit_update"], int(strategy.option or ROUND))
+    """The budget, whether labels move the posterior, the rows of a round, the mesh axis."""
+    round_size = int(strategy.option or ROUND)
+    return Settings(config["budget"], strategy.updates, config["implicit_update"], round_size, axis_name)
 
 
 def galaxy(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
     """On mean-field probabilities, fixed for the batch or as they are after every label."""
     found: Selection
     if settings.updates:
-        found = _with_updates(key, view, settings.budget, settings.implicit)
+        found = _with_updates(key, view, settings)
     else:
         known = view.labels, view.labelled, view.available
-        found = boundary.galaxy(key, probabilities(view), *known, budget=settings.budget)
+        how = {"budget": settings.budget, "axis_name": settings.axis_name}
+        found = boundary.galaxy(key, probabilities(view), *known, **how)
     return found
 
 
-def _with_updates(key: jax.Array, view: View, budget: int, implicit: bool) -> Selection:
+def _with_updates(key: jax.Array, view: View, settings: Settings) -> Selection:
     """Row by row: each pick sees the ranking under the posterior of all labels before it."""
+    axis_name = settings.axis_name
     begin = cycle.init(view.posterior, view.phi, view.available, view.counts)
 
     def step(carry: Carry, key: jax.Array) -> tuple[Carry, Selection]:
         state, labelled = carry
         probs = laplace.mean_field(state.logits, state.variance)
-        found = boundary.galaxy(key, probs, view.labels, labelled, state.available, budget=1)
-        row = found.indices[0]
-        state = cycle.update(state, view.phi, found.indices, view.labels[found.indices], implicit=implicit)
-        return (state, labelled.at[jnp.where(row < 0, len(labelled), row)].set(True, mode="drop")), found
+        found = boundary.galaxy(key, probs, view.labels, labelled, state.available, budget=1, axis_name=axis_name)
+        answers = collectives.take(view.labels, found.indices, axis_name)
+        state = cycle.update(state, view.phi, found.indices, answers, axis_name, implicit=settings.implicit)
+        here = collectives.places(found.indices, len(labelled), axis_name)
+        return (state, labelled.at[here].set(True, mode="drop")), found
 
-    _, each = jax.lax.scan(step, (begin, view.labelled), jax.random.split(key, budget))
+    _, each = jax.lax.scan(step, (begin, view.labelled), jax.random.split(key, settings.budget))
     return without_objective(each.indices.ravel(), each.num_invalid[0], view.phi.dtype)
 
 
@@ -62,7 +67,12 @@ def direct(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Se
     """On mean-field probabilities."""
     known = view.labels, view.labelled, view.available
     found: Selection = boundary.direct(
-        key, probabilities(view), *known, budget=settings.budget, round_size=settings.round_size
+        key,
+        probabilities(view),
+        *known,
+        budget=settings.budget,
+        round_size=settings.round_size,
+        axis_name=settings.axis_name,
     )
     return found
 
@@ -78,6 +88,7 @@ GALAXY = Method(
     pick=galaxy,
     settings=settings,
     forms=("", "fbu"),
+    splits=True,
     bayesian=lambda strategy: strategy.updates,
     draws="rows",
     reveals=lambda strategy: True,

@@ -78,6 +78,12 @@ def test_two_processes_do_as_one_device(folder, tmp_path):
 
 
 @pytest.mark.exhaustive
+def test_two_processes_rank_as_one_device(folder, tmp_path):
+    names = ("us-alfamous", "galaxy", "galaxy-fbu", "direct", "falcun", "base")
+    as_on_one_device({"dataset": folder, "cycles": 2, "strategies": names}, tmp_path)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("strategies", [("us-alfamous",), ("us-alfamous", "kcenter-cb")], ids=len)
 def test_a_lost_process_ends_all_and_the_run_goes_on(folder, strategies, tmp_path):
     changes, port = {"dataset": folder, "strategies": strategies}, free_port()

@@ -1,5 +1,7 @@
 """GALAXY and DIRECT against loops written from the papers' rules, on lines by hand and on random ones."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +121,8 @@ def test_the_interval_of_direct_by_hand():
     ):
         signs = jnp.array(signs)
         assert tuple(map(int, _direct.interval(Line(jnp.arange(len(signs)), signs, signs == 0)))) == wanted
+    signs, free = jnp.array([0, 1, 0, 0, 0]), jnp.array([True, False, True, False, False])  # the last two: neither
+    assert tuple(map(int, _direct.interval(Line(jnp.arange(5), signs, free)))) == (2, 3)
 
 
 def test_the_end_that_labels_contradict_moves_in():
@@ -197,3 +201,21 @@ def test_a_row_at_a_time_is_the_batch():
         known[row], free[row] = True, False
         singly.append(row)
     assert singly == whole.tolist()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_that_count_for_nothing_change_no_pick(seed):
+    """Neither labelled nor available, as the padding of a pool that is split: the line ends before them."""
+    probs, labels, labelled, available = pools(seed)
+    padded = [
+        np.pad(array, ((0, 15),) + ((0, 0),) * (array.ndim - 1)) for array in (probs, labels, labelled, available)
+    ]
+    for select in (
+        partial(boundary.galaxy, budget=12),
+        partial(boundary.direct, budget=12, round_size=2, least=2),
+    ):
+        picks = [
+            select(jax.random.key(seed), *arrays).indices.tolist()
+            for arrays in ((probs, labels, labelled, available), padded)
+        ]
+        assert picks[0] == picks[1]
