@@ -67,7 +67,7 @@ def course(config: FrozenConfigDict, lanes: tuple[Lane, ...]) -> Course:
         lanes,
         problem.build_problem(config, [lane.seed for lane in lanes]),
         [problem.seed_keys(lane.seed) for lane in lanes],
-        problem.load_dataset(config).y_train,
+        np.asarray(problem.load_arrays(config).labels),
         {scheme: build_programs(config, strategy.program(scheme), len(lanes)) for scheme in schemes},
         [lam_of(config, lane.strategy) for lane in lanes],
     )

@@ -13,9 +13,9 @@ from alfamous_jax.datasets.scaling import SCALINGS
 from alfamous_jax.networks import random_features
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
-from experiments.learning import methods, models, problem
+from experiments.learning import harder, methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
-from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
+from experiments.plan.check import Rule, check_budget, check_config, check_initial, check_inputs, one_of
 
 LOOKED_AT = 10_000  # rows of a file that is not read as a whole
 
@@ -64,7 +64,11 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     problem.check_backbone(frozen)
     if config["source"]:
         problem.load_source(frozen)
-    check_budget(config, min(int(problem.seed_pool(frozen, dataset, seed).available.sum()) for seed in seeds))
+    pools = [problem.seed_pool(frozen, dataset, seed) for seed in seeds]
+    check_budget(config, min(int(pool.available.sum()) for pool in pools))
+    if config["unseen"]:
+        labels = dataset.y_train, config["num_classes"], config["unseen"]
+        check_initial(config, min(int(harder.without_unseen(pool, *labels).available.sum()) for pool in pools))
     return dataset
 
 

@@ -15,7 +15,7 @@ from alfamous_jax import datasets
 from alfamous_jax.datasets import finite, split
 from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
-from experiments.learning import sources, split_pool
+from experiments.learning import harder, sources, split_pool
 from experiments.learning.models import BACKBONES, build_backbone, build_model, chooses_ridge
 from experiments.plan.automatic import AUTO
 from experiments.plan.dotted import call, check_parameters, is_dotted, resolve
@@ -101,6 +101,11 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
             ) from error
     if config.validation:
         dataset = _validated(dataset, config.validation, config.split_seed)
+    if config.copies > 1:
+        dataset = harder.with_copies(dataset, config.copies)
+    if config.label_noise:
+        said = f"{config.label_noise:.0%} of the answers are wrong, by chance (config.label_noise, split_seed)."
+        dataset = dataset._replace(notes=(*dataset.notes, said))
     if config.scaling != "auto":
         return dataset._replace(scaling=config.scaling)
     num_axes = dataset.x_train.ndim
@@ -142,14 +147,15 @@ def refuse_bad_rows(config: FrozenConfigDict) -> None:
 
 @lru_cache(maxsize=1)
 def load_arrays(config: FrozenConfigDict) -> Data:
-    """The arrays of a config on the host; the rows of a folder of `.npy` files stay in their file."""
+    """The arrays of a config on the host, labels as answered; rows of a folder of `.npy` files stay in their file."""
     dataset = load_dataset(config)
+    labels = harder.answers(dataset.y_train, dataset.num_classes, config.label_noise, config.split_seed)
     x_train, x_test = datasets.standardize(dataset)
     raw = None
     if x_train.ndim == 2 and dataset.scaling != "none":
         raw = dataset.x_train.astype(np.float32)
         raw -= min(raw.min(), 0.0)
-    arrays: list[Any] = [x_train, dataset.y_train, raw, x_test.astype(np.float32, copy=False), dataset.y_test]
+    arrays: list[Any] = [x_train, labels, raw, x_test.astype(np.float32, copy=False), dataset.y_test]
     return Data(*arrays)
 
 
@@ -223,7 +229,11 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
     if data.fixed is not None:
         machine = Linear(Identity(), config.num_classes).init(jax.random.key(0), data.fixed[0][:1])
         variables["machine"] = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(seeds)), machine)
-    initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, pools, strict=True)]
+    first = pools
+    if config.unseen:
+        labels = dataset.y_train, config.num_classes, config.unseen
+        first = [harder.without_unseen(pool, *labels) for pool in pools]
+    initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, first, strict=True)]
     return Problem(data, rows, pool, available, np.stack(initial), variables)
 
 

@@ -83,7 +83,7 @@ RULES: tuple[Rule, ...] = (
     between(1, 10**6, "num_classes", "vae_steps", "epochs", "vabal.epochs"),
     between(1, 10**5, "width", "num_features", "batch_size", "num_samples", "vabal.num_samples"),
     between(1, 200, "seeds"),
-    between(1, 1000, "snapshots"),
+    between(1, 1000, "snapshots", "copies"),
     between(1, 2**31 - 1, "initial", "budget"),
     (
         ("split_seed", "first_seed"),
@@ -93,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     between(0, 2**31 - 1, "test_rows", "cycles", "pool_subset"),
     between(0, 10**5, "workers", "bald_samples", "plateau"),
     between(0, 100, "depth"),
+    between(0, 10**6, "unseen"),
     between(2, 1000, "folds"),
     (
         ("kernel_scale", "learning_rate", "svm_cost", "vabal.learning_rate"),
@@ -117,7 +118,7 @@ RULES: tuple[Rule, ...] = (
         "a tuple of different numbers above 0",
         lambda v: _sequence(v) and all(_positive(x) for x in v) and 0 < len(v) == len(set(v)),
     ),
-    (("dropout", "validation"), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
+    (("dropout", "validation", "label_noise"), "a number from 0 to below 1", lambda v: _number(v) and 0 <= v < 1),
     (
         ("milestones", "vabal.milestones"),
         "a rising tuple of integers above 0",
@@ -186,6 +187,11 @@ def check_config(config: Mapping, *others: Rule) -> None:
     if config["balanced_initial"] and config["initial"] % config["num_classes"]:
         raise ValueError(
             f"config.initial: {config['initial']} labels cannot be as many for each of {config['num_classes']} classes"
+        )
+    if config["unseen"] and (config["balanced_initial"] or config["unseen"] >= config["num_classes"]):
+        raise ValueError(
+            f"config.unseen: must be below the {config['num_classes']} classes and goes without "
+            f"config.balanced_initial, got {config['unseen']}"
         )
     if config["profile"] == "exponential" and (config["num_classes"] < 2 or not config["minority_ratio"]):
         raise ValueError("config.profile: 'exponential' needs two classes and config.minority_ratio above 0")
@@ -268,6 +274,15 @@ def check_budget(config: Mapping, smallest_pool: int) -> None:
         raise ValueError(
             f"config.budget: {config['initial']} initial labels and {config['cycles']} cycles of "
             f"{config['budget']} need {needed} rows, the smallest pool has {smallest_pool}"
+        )
+
+
+def check_initial(config: Mapping, num_seen: int) -> None:
+    """Refuses more initial labels than the classes have rows that may be seen at first."""
+    if config["initial"] > num_seen:
+        raise ValueError(
+            f"config.unseen: without the {config['unseen']} rarest classes the smallest pool has {num_seen} rows, "
+            f"config.initial asks for {config['initial']}"
         )
 
 

@@ -11,6 +11,10 @@ REFUSED = {
     "a depth": ({"depth": 10**20}, "config.depth: expected an integer from 0 to 100, got 1000"),
     "64 bits": ({"batch_size": 2**64}, "config.batch_size: expected an integer from 1 to 100,000, got 1844"),
     "5000 digits": ({"epochs": 10**5000}, "config.epochs: .* got a int that cannot be written"),
+    "nothing to see": (
+        {"unseen": 3, "num_classes": 3},
+        "config.unseen: must be below the 3 classes and goes without config.balanced_initial, got 3",
+    ),
     "seeds that come again": (
         {"first_seed": 2**32 - 1, "seeds": 2},
         r"config.first_seed: 2 seeds from 4294967295 on lead beyond 2\*\*32 - 1",
