@@ -97,7 +97,6 @@ def is_cold(strategy: Strategy, num_classes: int) -> bool:
     return num_classes < 2 and strategy.utility != "random" and not strategy.name.startswith(by_features)
 
 
-@quick_jit(static_argnames=("strategy", "num"))
 def pick(
     strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float | None, known: Labelled, num: int
 ) -> tuple[jax.Array, jax.Array]:
@@ -114,6 +113,14 @@ def pick(
     Returns:
       indices [b], -1 where no row is left, and how many available rows were passed over for a NaN [].
     """
+    slow_to_run = strategy.utility == "bald"  # whose integrals quick code takes three times as long for
+    picks: tuple[jax.Array, jax.Array] = (_pick if slow_to_run else _quick_pick)(strategy, state, key, lam, known, num)
+    return picks
+
+
+def _picked(
+    strategy: Strategy, state: PoolState, key: jax.Array, lam: jax.Array | float | None, known: Labelled, num: int
+) -> tuple[jax.Array, jax.Array]:
     lam = default_lam(strategy, state.counts) if lam is None else lam
     if strategy.utility and (strategy.balanced or num == 1):
         lam = lam if strategy.balanced else 0.0
@@ -126,6 +133,10 @@ def pick(
         return jnp.where(jnp.isfinite(worth), indices, -1), jnp.sum(state.available & ~usable)
     selection = _other(strategy.name, state, key, lam, known, num)
     return selection.indices, selection.num_invalid
+
+
+_STATIC = ("strategy", "num")
+_pick, _quick_pick = jax.jit(_picked, static_argnames=_STATIC), quick_jit(static_argnames=_STATIC)(_picked)
 
 
 def _other(name: str, state: PoolState, key: jax.Array, lam: jax.Array | float, known: Labelled, num: int) -> Selection:

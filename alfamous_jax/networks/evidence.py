@@ -94,9 +94,9 @@ def _log_det(rows: jax.Array, inner: jax.Array, weight: jax.Array, ridge: jax.Ar
     if rows.shape[1] <= min(len(rows), EXACT):
         scaled = rows * jnp.sqrt(weight / ridge)[:, None]
         return _volume(_factor(dot(scaled.T, scaled)))
-    factor, known, rest = _longest(inner, weight / ridge)
-    left = (weight / ridge * (jnp.diagonal(inner) - jnp.sum(known**2, axis=0)))[rest]
-    return _volume(factor) + jnp.sum(jnp.log1p(jnp.maximum(left, 0.0)))
+    factor, known, first = _longest(inner, weight / ridge)
+    left = weight / ridge * (jnp.diagonal(inner) - jnp.sum(known**2, axis=0))
+    return _volume(factor) + jnp.sum(jnp.log1p(jnp.maximum(left.at[first].set(0.0), 0.0)))
 
 
 def _leverage(rows: jax.Array, inner: jax.Array, weight: jax.Array, ridge: jax.Array | float) -> jax.Array:
@@ -110,13 +110,14 @@ def _leverage(rows: jax.Array, inner: jax.Array, weight: jax.Array, ridge: jax.A
 
 
 def _longest(inner: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Of the rows B that are longest once scaled: the factor L of I + BB', L^-1 BZ' [B, M], and which rows are left."""
-    order = jnp.argsort(-scale * jnp.diagonal(inner))
-    first = order[:EXACT]
+    """Of the rows B that are longest once scaled: the factor L of I + BB', L^-1 BZ' [B, M], and which rows they are."""
+    _, first = jax.lax.top_k(scale * jnp.diagonal(inner), min(EXACT, len(scale)))
     root = jnp.sqrt(scale[first])[:, None]
     products = root * inner[first]
     factor = _factor(root.T * products[:, first])
-    return factor, jax.scipy.linalg.solve_triangular(factor, products, lower=True), order[EXACT:]
+    # A product with the small inverse: several times as fast on a CPU as solving for all rows.
+    inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
+    return factor, dot(inverse, products), first
 
 
 def _factor(inner: jax.Array) -> jax.Array:

@@ -21,6 +21,7 @@ from experiments.learning.trouble import advice
 from experiments.plan.strategies import NETWORKS, Lane, scheme_of
 
 SWITCH = ("cs-svm", "network-th")  # where a lane that may switch starts, and where it ends
+PARTS_FROM = 8  # cycles; in a shorter run two more programs cost more than they save
 VALIDATION = 1_000_000  # streams of the cross-validation lie beyond those of the cycles
 
 _shrinkage = jax.jit(jax.vmap(balance.shrinkage))  # of counts [G, K]
@@ -95,7 +96,8 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
     config, cycle, now = task.config, state.cycle, _now(task, state)
     lams = _lams(task, state, now.counts)
     programs, start = task.learners[now.scheme], task.problem.variables[kind_of(now.scheme)]
-    variables, learned = timed(timing, "train_s", programs.train, now.streams.train, start, now.known)
+    known = now.known._replace(indices=now.known.indices[:, : room(config, cycle)])
+    variables, learned = timed(timing, "train_s", programs.train, now.streams.train, start, known)
     scores = timed(timing, "evaluate_s", programs.evaluate, variables, now.known, jnp.asarray(now.counts))
     learned, scores = jax.device_get((learned, scores))
     picks = curves = None
@@ -129,6 +131,19 @@ def one_cycle(task: Task, state: State, timing: Timing) -> tuple[State, list[dic
         count = config.initial + cycle * config.budget
         indices[:, count : count + config.budget] = picks.indices
     return State(cycle + 1, {"indices": indices, "variables": saved}, state.records + records), records
+
+
+def room(config: FrozenConfigDict, cycle: int) -> int:
+    """Places for the labelled rows that a fit of a cycle is given.
+
+    All of a run for a network, which is compiled once. The cost of an exact fit goes by their square: in a run that is
+    long enough it gets a third of them, two thirds or all.
+    """
+    whole = config.initial + config.cycles * config.budget
+    if config.head != "map" or config.cycles < PARTS_FROM:
+        return whole
+    count = config.initial + cycle * config.budget
+    return next(size for size in (-(-whole // 3), -(-2 * whole // 3), whole) if count <= size)
 
 
 def _now(task: Task, state: State) -> Now:

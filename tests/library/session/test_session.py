@@ -123,7 +123,7 @@ def test_pools_of_every_kind_are_the_same_pool(tmp_path):
 
 def test_one_compilation_serves_all_answers(course):
     session = answer(begin(), 8)
-    programs = _model._take_in, _strategies.pick, last_layer._fit, last_layer._apply, cycle.init
+    programs = _model._take_in, _strategies._quick_pick, last_layer._fit, last_layer._apply, cycle.init
     before = [program._cache_size() for program in programs]
     answer(session, 7)
     assert [program._cache_size() for program in programs] == before
