@@ -20,7 +20,8 @@ from documents import ROOT, anchor, headings, read
 from alfamous_jax import cycle, datasets, laplace
 
 EXAMPLES = ROOT / "examples"
-SCRIPTS = ("fixed_batch.py", "label_loop.py", "mine.py", "peers.py", "picks.py", "top_images.py", "toy.py", "upper.py")
+STRATEGIES = ("mine.py", "peers.py", "peers_by_class.py", "upper.py")
+SCRIPTS = ("fixed_batch.py", "label_loop.py", "picks.py", "top_images.py", "toy.py", *STRATEGIES)
 NOTEBOOKS = {"embeddings.ipynb": 2, "letter.ipynb": 1}  # seeds that are enough here
 FEWER_SEEDS = re.compile(r"(NUM_SEEDS, INITIAL, BUDGET, CYCLES, RIDGE = |for seed in range\()\d+")
 BYTES = 200_000  # of all notebooks, with what they show
@@ -41,7 +42,7 @@ def run(name, monkeypatch, *arguments):
     return runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("mine.py", "peers.py", "upper.py")])
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in STRATEGIES])
 def test_a_script_is_short_and_says_how_it_is_started(name):
     text = read(EXAMPLES / name)
     assert len(text.splitlines()) <= 70 and f"\n    python examples/{name}" in text
