@@ -57,12 +57,12 @@ def merge(folders: Sequence[pathlib.Path], target: pathlib.Path) -> pathlib.Path
     records = _together(parts, config)
     timings = [timing for part in parts for timing in part.timings]
     first, *later = (part.environment for part in parts)
-    others = [
-        one for found in later for one in ({k: found[k] for k in found.keys() - {"data", "parts"}}, *_later(found))
-    ]
+    beside = list(first.get("parts", []))
+    for found in later:
+        beside += [{k: v for k, v in found.items() if k not in ("data", "parts")}, *found.get("parts", [])]
 
     target.mkdir(parents=True, exist_ok=True)
-    files.write_json(target / "environment.json", first | {"parts": [*_later(first), *others]})
+    files.write_json(target / "environment.json", first | {"parts": beside})
     files.write_json(target / "config.json", config)
     files.write_json_lines(target / "metrics.jsonl", records)
     files.write_json_lines(target / "timings.jsonl", timings)
@@ -137,10 +137,6 @@ def _together(parts: Sequence[Part], config: Mapping[str, Any]) -> list[dict]:
                 lane = f"{record['strategy']}, seed {record['seed']}, cycle {record['cycle']}"
                 raise ValueError(f"{lane}: {whose.folder} and {part.folder} have other numbers; leave one of them out")
     return [found[place][0] for place in sorted(found)]
-
-
-def _later(environment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(environment.get("parts", []))
 
 
 if __name__ == "__main__":
