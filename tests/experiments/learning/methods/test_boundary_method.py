@@ -13,7 +13,7 @@ from experiments.learning.methods import boundary as method
 @pytest.mark.slow
 def test_with_updates_every_pick_sees_the_posterior_of_the_labels_before_it():
     view = jax.tree.map(jnp.asarray, pool(3))
-    key, settings = jax.random.key(0), method.Settings(12, updates=True, implicit=False, round_size=20)
+    key, settings = jax.random.key(0), method.Settings(12, updates=True, implicit=False, round_size=20, axis_name=None)
     found = np.asarray(method.galaxy(key, view, 0.0, settings).indices)
     posterior, labelled, available = view.posterior, np.asarray(view.labelled), np.asarray(view.available)
     for row, own in zip(found, jax.random.split(key, 12), strict=True):
