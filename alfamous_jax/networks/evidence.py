@@ -115,7 +115,7 @@ def _longest(inner: jax.Array, scale: jax.Array) -> tuple[jax.Array, jax.Array, 
     root = jnp.sqrt(scale[first])[:, None]
     products = root * inner[first]
     factor = _factor(root.T * products[:, first])
-    # A product with the small inverse: several times as fast on a CPU as solving for all rows.
+    # On a CPU a product with the small inverse is faster than to solve for all rows.
     inverse = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(factor), dtype=factor.dtype), lower=True)
     return factor, dot(inverse, products), first
 

@@ -46,12 +46,18 @@ def config_at(base: Mapping[str, Any], field: str, value: float) -> dict[str, An
 
     Returns:
       the config.
+
+    Raises:
+      ValueError: no query is left.
     """
     config = dict(base) | {field: value}
     if field == "minority_ratio":
         config["minority_share"] = 0.5
     total = base["initial"] + base["cycles"] * base["budget"]
-    return config | {"cycles": max(total - config["initial"], 0) // max(config["budget"], 1)}
+    cycles = (total - config["initial"]) // max(config["budget"], 1)
+    if cycles < 1:
+        raise ValueError(f"--values: {field} {value:g} leaves no query of the pool's {total} labels")
+    return config | {"cycles": cycles}
 
 
 def main(args: list[str] | None = None) -> int:

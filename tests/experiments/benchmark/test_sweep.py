@@ -27,6 +27,11 @@ def test_a_value_changes_its_field_and_leaves_the_labels_as_they_are(field, valu
     assert sweep.config_at(BASE, field, value) == BASE | changed
 
 
+def test_a_value_that_leaves_no_query_is_refused():
+    with pytest.raises(ValueError, match="--values: initial 75 leaves no query of the pool's 80 labels"):
+        sweep.config_at(BASE, "initial", 75)
+
+
 @pytest.fixture
 def found(tmp_path):
     """Scores of three cycles at 10, 20 and 30 labels; at the second value those of "us" are lower."""
