@@ -17,7 +17,7 @@ from experiments.plan import work
 from experiments.report import late
 from experiments.store import files, workdir
 
-NAMES = ("strategies", "selections")  # fields in which parts may differ, as in `first_seed` and `seeds`
+NAMES = ("strategies", "selections")  # fields of names, one of which a config has
 
 
 class Part(NamedTuple):
@@ -55,7 +55,7 @@ def merge(folders: Sequence[pathlib.Path], target: pathlib.Path) -> pathlib.Path
         _refuse_another(parts[0], part)
     config = _config(parts)
     records = _together(parts, config)
-    timings = [timing for part in parts for timing in part.timings]
+    timings = list({json.dumps(timing): timing for part in parts for timing in part.timings}.values())
     first, *later = (part.environment for part in parts)
     beside = list(first.get("parts", []))
     for found in later:
@@ -98,7 +98,7 @@ def _read(folder: pathlib.Path) -> Part:
 
 def _refuse_another(one: Part, other: Part) -> None:
     """Raises ValueError where two parts are none of one experiment."""
-    free = {*workdir.FREE, *NAMES, "first_seed", "seeds"}
+    free = {*workdir.FREE, *workdir.ADDED_TO, "first_seed"}
     for field in sorted((one.config.keys() | other.config.keys()) - free):
         if (then := one.config.get(field)) != (now := other.config.get(field)):
             raise ValueError(f"config.{field}: {one.folder} has {then!r}, {other.folder} has {now!r}")

@@ -15,7 +15,7 @@ from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import harder, methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
-from experiments.plan.check import Rule, check_budget, check_config, check_initial, check_inputs, one_of
+from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
 
 LOOKED_AT = 10_000  # rows of a file that is not read as a whole
 
@@ -68,7 +68,12 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     check_budget(config, min(int(pool.available.sum()) for pool in pools))
     if config["unseen"]:
         labels = dataset.y_train, config["num_classes"], config["unseen"]
-        check_initial(config, min(int(harder.without_unseen(pool, *labels).available.sum()) for pool in pools))
+        num_seen = min(int(harder.without_unseen(pool, *labels).available.sum()) for pool in pools)
+        if config["initial"] > num_seen:
+            raise ValueError(
+                f"config.unseen: without the {config['unseen']} rarest classes the smallest pool has {num_seen} rows, "
+                f"config.initial asks for {config['initial']}"
+            )
     return dataset
 
 

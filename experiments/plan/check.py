@@ -277,15 +277,6 @@ def check_budget(config: Mapping, smallest_pool: int) -> None:
         )
 
 
-def check_initial(config: Mapping, num_seen: int) -> None:
-    """Refuses more initial labels than the classes have rows that may be seen at first."""
-    if config["initial"] > num_seen:
-        raise ValueError(
-            f"config.unseen: without the {config['unseen']} rarest classes the smallest pool has {num_seen} rows, "
-            f"config.initial asks for {config['initial']}"
-        )
-
-
 def check_inputs(config: Mapping, row_shape: tuple[int, ...]) -> None:
     """Refuses a backbone or an augmentation that cannot take rows of this shape."""
     images = len(row_shape) in (2, 3)

@@ -81,7 +81,10 @@ def test_a_part_that_is_not_finished_is_missed_by_the_report(copies):
 
 
 def test_what_is_in_two_parts_must_be_equal(copies):
-    merge([copies / "first", copies / "first", copies / "later"], copies / "merged")
+    for folder, parts in (("merged", ("first", "first", "later")), ("once", ("first", "later"))):
+        merge([copies / part for part in parts], copies / folder)
+    for name in ("metrics.jsonl", "timings.jsonl"):
+        assert (copies / "merged" / name).read_bytes() == (copies / "once" / name).read_bytes()
     path = copies / "again" / "metrics.jsonl"
     shutil.copytree(copies / "first", path.parent)
     path.write_text(path.read_text().replace('"accuracy": 0', '"accuracy": 1'))

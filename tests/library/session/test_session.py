@@ -130,6 +130,14 @@ def test_one_compilation_serves_all_answers(course):
     assert sum(entry.what == "retrain" for entry in session.history) > 2
 
 
+@pytest.mark.parametrize(("strategy", "slow"), [("margin", False), ("bald", True)])
+def test_what_runs_for_long_is_compiled_for_speed(strategy, slow):
+    """The integrals of BALD take three times as long in a program that was compiled quickly."""
+    before = _strategies._pick._cache_size()
+    answer(begin(strategy=strategy), 8).ask(3)
+    assert (_strategies._pick._cache_size() > before) == slow
+
+
 def test_history_has_who_when_and_with_what_probability():
     session = begin(strategy="random")
     session.tell(session.ask(), "ant", who="ann")
