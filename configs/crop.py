@@ -4,8 +4,8 @@
 
     mode    what it runs                                             time on 2 cores
     (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          10 minutes
-    paper   all nine strategies, 10 seeds: the CROP column           1.6 hours
-    refit   the last layer fitted anew, exactly; 13 names, 10 seeds  3.5 hours
+    paper   all nine strategies, 10 seeds: the CROP column           40 minutes
+    refit   the last layer fitted anew, exactly; 13 names, 10 seeds  1 hour
     smoke   two strategies, 2 cycles of 2 epochs                     under a minute
 
 Times from a lane on one core; nothing was timed on a GPU yet.
