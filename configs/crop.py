@@ -3,7 +3,7 @@
     python -m experiments.run --config=configs/crop.py --workdir=runs/crop
 
     mode    what it runs                                             time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          10 minutes
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          4 minutes
     paper   all nine strategies, 10 seeds: the CROP column           40 minutes
     refit   the last layer fitted anew, exactly; 13 names, 10 seeds  1 hour
     smoke   two strategies, 2 cycles of 2 epochs                     under a minute

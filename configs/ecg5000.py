@@ -3,7 +3,7 @@
     python -m experiments.run --config=configs/ecg5000.py --workdir=runs/ecg5000
 
     mode    what it runs                                             time on 2 cores
-    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          13 minutes
+    (none)  random, us, us-cb, us-fbu, us-alfamous; 2 seeds          5 minutes
     paper   all nine strategies, 10 seeds: the ECG5000 column        50 minutes
     refit   the last layer fitted anew, exactly; 13 names, 10 seeds  1.3 hours
     smoke   two strategies, 2 cycles of 2 epochs                     under a minute
