@@ -9,7 +9,8 @@
     within    certain, uncertain and diverse rows of a class (Fig. 3-4), likewise
     schemes   SVM, cost-sensitive SVM, fine-tuning with prior thresholding and without (Fig. 5), likewise
     cifar100  CIFAR-100, 8,000 labels in 16 rounds of 500, ResNet-18; with a source network, on a GPU
-    features  the same on features of your own, SVM alone: --config.dataset=FILE.npz --config.num_classes=K
+    features  the same on features, all strategies under the cost-sensitive SVM: --config.dataset=FILE.npz
+              --config.num_classes=K; features-schemes compares it with the plain SVM
     smoke     two strategies, 2 cycles of 2 epochs: under a minute, without a source
 
 The pool has ImageNet's imbalance, deviation over mean of the class sizes .813 (CIFAR-100's .740, as Table I has it once
@@ -43,18 +44,20 @@ def get_config(mode: str = "") -> ConfigDict:
     config.cycles = 15
     config.scheme = "switch"
 
-    if mode in ("cifar100", "features"):
+    if mode in ("cifar100", "features", "features-schemes"):
         set_cifar100_transfer(config)
         config.initial = config.budget = 500
         config.seeds = 5
-    if mode == "features":
+    if mode.startswith("features"):
         config.dataset = "features"
         config.backbone, config.augment, config.scheme = "identity", "none", "cs-svm"
+        config.strategies += ("cmcs-rand", "umcs-rand")
     elif mode == "within":
         config.strategies = tuple(f"{within}mcs-{rest}" for rest in ("rand", "marg") for within in "cud")
-    elif mode == "schemes":
-        config.strategies = tuple(f"{name}:{s}" for name in ("random", "margin", "dmcs-rand") for s in SCHEMES)
-    set_mode(config, mode, "within", "schemes", "cifar100", "features")
+    if mode.endswith("schemes"):
+        schemes = SCHEMES if mode == "schemes" else SCHEMES[:2]
+        config.strategies = tuple(f"{name}:{s}" for name in ("random", "margin", "dmcs-rand") for s in schemes)
+    set_mode(config, mode, "within", "schemes", "cifar100", "features", "features-schemes")
     if mode == "smoke":
         config.strategies = ("random", "dmcs-marg")
     elif mode == "paper":

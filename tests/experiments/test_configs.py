@@ -22,11 +22,19 @@ from experiments.run import run
 ROOT = pathlib.Path(__file__).parents[2]
 MODES = {name: ("", "paper", "smoke") for name in alfamous.PAPER_SETTINGS}
 MODES["mnist"] += ("lambda",)
-MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "lambda", "smoke")
+MODES["cbal"] = ("", "cifar10-1", "cifar100-0.3", "cifar10-exp", "tiny_imagenet-0.1", "smoke")
+MODES["cbal"] += ("cifar10_lite0-0.3", "cifar100_part_lite0-1", "cifar100-1@lambda", "cifar100_part_lite0-0.1@lambda")
 MODES["vabal"] = ("", "fmnist+1", "letter-26", "cifar10", "cifar10+10", "cifar100+45..55", "neu", "smoke")
-MODES["vabal"] += ("fmnist+1@lambda", "cifar10+1@250", "cifar10-5@lambda")
+MODES["vabal"] += (
+    "cifar10_lite0",
+    "cifar10_lite0+5",
+    "neu_cls_64_lite0",
+    "fmnist+1@lambda",
+    "cifar10+1@250",
+    "cifar10-5@lambda",
+)
 MODES["features"] = ("", "sgd", "fmnist", "linear", "smoke")
-MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "smoke")
+MODES["minority"] = ("", "within", "schemes", "cifar100", "features", "features-schemes", "smoke")
 MODES["single_stage"] = ("", "balanced", "cifar100", "cifar100-balanced", "features", "features-balanced", "smoke")
 MODES["own"] = ("", "smoke")
 MODES["source"] = ("", "cifar100", "smoke")
@@ -86,7 +94,7 @@ def test_vaal_trains_as_long_as_its_authors_do():
     for config in (cbal.get_config("cifar100-0.1"), vabal.get_config("cifar10+1"), vabal.get_config("cifar100")):
         assert "vaal" in config.strategies and config.vae_steps == 39_062
     assert vabal.get_config("neu").vae_steps == 100 * 5_778 // 128
-    assert vabal.get_config("fmnist+1").vae_steps == 200 and "200 steps on Fashion-MNIST" in vabal.__doc__
+    assert vabal.get_config("fmnist+1").vae_steps == 200 and "200 steps where the network is an MLP" in vabal.__doc__
     assert all(module.get_config("smoke").vae_steps == 20 for module in (cbal, vabal))
 
 
