@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.plan.strategies import Strategy
-from experiments.published import cbal
+from experiments.published import cbal, images
 from experiments.report import HISTORY, styles, summary
 from experiments.report.markdown import NOTHING, Part, number, plus_minus
 from experiments.report.runs import Lanes, Run
@@ -33,6 +33,7 @@ def write_sections(run: Run) -> list[Part]:
         "(the layout of CBAL, Tables 1 to 3); the last column is the difference of their L1 scores over all cycles, "
         "negative if the balanced form is the better balanced.",
         gain_table(run, pairs),
+        *images.note(cbal.load_gains, run.config),
     ]
     if draw_history(run):
         sections += [
@@ -53,7 +54,7 @@ def gain_table(run: Run, pairs: Sequence[tuple[str, str]]) -> tuple[list[str], l
     """Header and rows of the gains of `balanced_pairs`, each with the published ones under it where there are any."""
     last = run.last_cycle
     cycles = sorted({int(c) for c in np.linspace(1, last, NUM_COLUMNS).round()} | set(range(1, min(last, 4) + 1)))
-    published, rows = cbal.load_gains(run.config), []
+    (published, mark), rows = images.load(cbal.load_gains, run.config), []
     for balanced, plain in pairs:
         cells = []
         for cycle in cycles:
@@ -63,7 +64,7 @@ def gain_table(run: Run, pairs: Sequence[tuple[str, str]]) -> tuple[list[str], l
         rows.append([f"{balanced} vs {plain}", str(num), *cells, plus_minus(mean, se, 3, "+")])
         if plain in published:
             gains = dict(enumerate(published[plain], start=1))
-            rows.append(["CBAL", NOTHING, *(number(gains.get(c, np.nan), 2, "+") for c in cycles), NOTHING])
+            rows.append([f"CBAL{mark}", NOTHING, *(number(gains.get(c, np.nan), 2, "+") for c in cycles), NOTHING])
     return ["comparison", "seeds", *(f"cycle {cycle}" for cycle in cycles), "L1 score"], rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.published import vabal
+from experiments.published import images, vabal
 from experiments.report import RARE, styles, summary
 from experiments.report.markdown import NOTHING, Part, number, p_value, plus_minus
 from experiments.report.missing import ranges
@@ -29,6 +29,7 @@ def write_sections(run: Run) -> list[Part]:
         "first included, and in the last; share of the labels that are of a class that is cut (VaB-AL, Tables 1 and 2, "
         "Fig. 9).",
         rare_table(run, minority),
+        *images.note(vabal.load_accuracies, run.config),
     ]
     if trials := trial_rows(run):
         seeds = [f"seed {seed}" for seed in run.seeds]
@@ -58,17 +59,18 @@ def rare_table(run: Run, minority: Sequence[int]) -> tuple[list[str], list[list[
     Returns:
       header, rows of text.
     """
-    published, rows = vabal.load_accuracies(run.config), []
-    header = ["strategy", "seeds", "mean", "paper", "last", "paper", "rare, first", "rare, mean", "rare, last"]
+    (published, mark), rows = images.load(vabal.load_accuracies, run.config), []
+    paper = f"paper{mark}"
+    header = ["strategy", "seeds", "mean", paper, "last", paper, "rare, first", "rare, mean", "rare, last"]
     for name, own in run.lanes.items():
         _, curves = summary.complete_curves(run, name, "accuracy")
         shares = _shares(own, minority)
         estimates = [summary.estimate(100 * x) for x in (curves.mean(axis=1), curves[:, -1])] if len(curves) else []
         cells = [plus_minus(e.mean, e.se, 2) for e in estimates] or [NOTHING] * 2
-        paper = [number(x, 2) for x in published.get(name, (np.nan, np.nan))]
+        printed = [number(x, 2) for x in published.get(name, (np.nan, np.nan))]
         ends = (shares[:, 0], shares.mean(axis=1), shares[:, -1]) if len(shares) and len(minority) else ()
         rare = [number(float(x.mean()), 3) for x in ends] or [NOTHING] * 3
-        rows.append([name, str(len(curves)), cells[0], paper[0], cells[1], paper[1], *rare])
+        rows.append([name, str(len(curves)), cells[0], printed[0], cells[1], printed[1], *rare])
     return header, rows
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.published import vabal
+from experiments.published import images, vabal
 
 CONFIG = {"dataset": "cifar10", "num_classes": 10, "minority": list(range(1, 10))}
 
@@ -22,3 +22,12 @@ def test_published_gains_of_the_prose():
     last = {name: accuracies[1] for name, accuracies in published.items()}
     gains = [round(last[name] - last["vabal@likelihood"], 2) for name in ("vabal@prior", "vabal@difficulty", "vabal")]
     assert gains == [9.63, 5.69, 10.15]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "mark"), [("cifar10", ""), ("cifar10_lite0", ", images"), ("neu_cls_64_lite0", ""), ("letter", "")]
+)
+def test_numbers_of_images_stand_beside_their_features_and_are_marked(dataset, mark):
+    """NEU's table has no split that keeps one class whole, LETTER none at all."""
+    found, said = images.load(vabal.load_accuracies, CONFIG | {"dataset": dataset})
+    assert said == mark and found == (vabal.load_accuracies(CONFIG) if "cifar10" in dataset else {})

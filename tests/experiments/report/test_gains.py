@@ -54,6 +54,8 @@ def test_published_gains_stand_under_a_run_of_their_settings():
     config["balanced_initial"] = True
     _, rows = gains.gain_table(of_records(RECORDS, config=config), [("entropy-cb", "entropy")])
     assert rows[1] == ["CBAL", "-", "+0.54", "+0.86", "-"]
+    features = of_records(RECORDS, config=config | {"dataset": "cifar10_lite0"})
+    assert gains.gain_table(features, [("entropy-cb", "entropy")])[1][1] == ["CBAL, images", *rows[1][1:]]
 
 
 def test_history_orders_the_classes_within_each_seed():
