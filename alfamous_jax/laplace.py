@@ -82,7 +82,7 @@ def fit(
     eye = jnp.eye(scaled.shape[1], dtype=scaled.dtype)
     precision = prior * eye + collectives.psum(jnp.dot(scaled.T, scaled, precision=HIGHEST), axis_name)
     factor = jax.scipy.linalg.cho_factor(precision, lower=True)
-    cov = jax.scipy.linalg.cho_solve(factor, eye)
+    cov = jax.scipy.linalg.cho_solve(factor, eye).T  # as LAPACK leaves it, by columns; it is symmetric
     # A factorisation may also end with numbers that are no inverse; any vector but a few shows it.
     probe = jnp.cos(jnp.arange(len(cov), dtype=cov.dtype))
     missed = jnp.max(jnp.abs(dot(precision, dot(cov, probe)) - probe), initial=0.0)
