@@ -8,9 +8,10 @@ from ml_collections import FrozenConfigDict
 from tiny_letter import lanes, tiny
 
 from alfamous_jax import laplace, map_head
+from alfamous_jax.core import compiling
 from alfamous_jax.networks.mapped import Mapped
 from experiments.learning import active, loop, problem, schemes
-from experiments.learning.programs import Labelled
+from experiments.learning.programs import Labelled, build_programs
 from experiments.learning.programs._setup import setup_of
 from experiments.learning.programs.look import look
 from experiments.plan import work
@@ -78,3 +79,13 @@ def test_a_fit_that_did_not_converge_is_in_the_record():
     assert active._of_fit(config, learned) == {"converged": False}
     learned = learned._replace(converged=np.bool_(True), ridge=np.float32(0.1), place=np.int32(1))
     assert active._of_fit(config, learned) == {"ridge": 0.1, "map": "clipped-rbf"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "strategy", "quick"),
+    [(NO_NETWORK, "us", True), (NO_NETWORK, "bald-alfamous", False), ({"ridge": 1.0}, "us", False)],
+)
+def test_what_runs_for_long_is_compiled_for_speed(changes, strategy, quick):
+    """Networks are trained, and the integrals of BALD taken, for longer than they compile."""
+    programs = build_programs(FrozenConfigDict(tiny(**changes)), parse(strategy).program("network"), 1)
+    assert (type(programs.query) is not type(jax.jit(abs))) == (quick and bool(compiling.OPTIONS))
