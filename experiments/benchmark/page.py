@@ -14,6 +14,7 @@ from experiments.report.missing import ranges
 from experiments.report.runs import Run
 from experiments.store import files
 
+Table = tuple[list[str], list[list[str]]]
 Full = Mapping[str, Mapping[str, Any]]  # by pool, of `full.score`
 
 
@@ -29,12 +30,11 @@ def write_page(runs: Mapping[str, Run], full: Full, folder: pathlib.Path) -> pat
       path of the page.
     """
     names = list(dict.fromkeys(name for run in runs.values() for name in run.lanes))
-    everywhere = [
-        name for name in names if all(name in run.lanes and run.lanes[name].whole.any() for run in runs.values())
-    ]
-    figures.curves(runs, full, names, folder / CURVES)
+    everywhere = [name for name in names if all(_was_run(run, name) for run in runs.values())]
+    figures.curves(runs, full, everywhere if len(everywhere) > 1 else names, folder / CURVES)
     path = folder / PAGE
-    files.write_text(path, document([*_head(runs), *_ranking(runs, everywhere, folder), *_pools(runs, full, names)]))
+    rankings = [*_ranking(runs, everywhere, folder), *_ranking_of_all(runs, names, everywhere)]
+    files.write_text(path, document([*_head(runs), *rankings, *_pools(runs, full, names)]))
     return path
 
 
@@ -72,19 +72,8 @@ def _ranking(runs: Mapping[str, Run], names: list[str], folder: pathlib.Path) ->
     """Over all pools; of the strategies that were run on each of them."""
     if len(names) < 2:
         return []
-    values = scores.means(list(runs.values()), names)
-    ranks = ranking.ranks(values).mean(axis=0)
-    roles = np.array([_role(name) for name in runs])
-    groups = [("held out", roles == "held out"), ("tuned", roles == "tuned"), ("all", np.ones(len(runs), bool))]
-    groups = [(label, inside) for label, inside in groups if inside.any()]
-    baseline = names.index("random") if "random" in names else None
-    rows = []
-    for i in np.argsort(ranks):
-        cells = [number(values[inside, i].mean(), 3) for _, inside in groups]
-        ahead = NOTHING if baseline is None else f"{(values[:, i] > values[:, baseline]).sum()} of {len(runs)}"
-        rows.append([names[i], number(ranks[i], 2), *cells, ahead, number(values[:, i].min(), 3)])
-    header = ["strategy", "mean rank", *(f"macro F1, {label}" for label, _ in groups), "ahead of random", "worst pool"]
-    parts: list[Part] = ["## Ranking", (header, rows)]
+    table, values, ranks = _table_of_ranks(runs, names)
+    parts: list[Part] = ["## Ranking", table]
     if len(runs) > 1 and len(names) > 2:
         figures.rank_diagram(ranks, names, len(runs), folder / RANKS)
         parts += [
@@ -103,6 +92,36 @@ def _ranking(runs: Mapping[str, Run], names: list[str], folder: pathlib.Path) ->
         (["", *order], matrix),
     ]
     return parts
+
+
+def _table_of_ranks(runs: Mapping[str, Run], names: list[str]) -> tuple[Table, np.ndarray, np.ndarray]:
+    """Header and rows, the best first; scores [pools, strategies] and mean ranks [strategies]."""
+    values = scores.means(list(runs.values()), names)
+    ranks = ranking.ranks(values).mean(axis=0)
+    roles = np.array([_role(name) for name in runs])
+    groups = [("held out", roles == "held out"), ("tuned", roles == "tuned"), ("all", np.ones(len(runs), bool))]
+    groups = [(label, inside) for label, inside in groups if inside.any()]
+    baseline = names.index("random") if "random" in names else None
+    rows = []
+    for i in np.argsort(ranks):
+        cells = [number(values[inside, i].mean(), 3) for _, inside in groups]
+        ahead = NOTHING if baseline is None else f"{(values[:, i] > values[:, baseline]).sum()} of {len(runs)}"
+        rows.append([names[i], number(ranks[i], 2), *cells, ahead, number(values[:, i].min(), 3)])
+    header = ["strategy", "mean rank", *(f"macro F1, {label}" for label, _ in groups), "ahead of random", "worst pool"]
+    return (header, rows), values, ranks
+
+
+def _ranking_of_all(runs: Mapping[str, Run], names: list[str], everywhere: list[str]) -> list[Part]:
+    """Over the pools that every strategy was run on, where some were not run on all."""
+    whole = {pool: run for pool, run in runs.items() if all(_was_run(run, name) for name in names)}
+    if len(everywhere) == len(names) or len(whole) < 2:
+        return []
+    said = f"## Ranking of all {len(names)} strategies\n\nOver the {len(whole)} pools that each was run on: "
+    return [f"{said}{', '.join(whole)}.", _table_of_ranks(whole, names)[0]]
+
+
+def _was_run(run: Run, name: str) -> bool:
+    return name in run.lanes and bool(run.lanes[name].whole.any())
 
 
 def _pools(runs: Mapping[str, Run], full: Full, names: Sequence[str]) -> list[Part]:

@@ -40,6 +40,15 @@ def test_a_pool_is_run_once_and_two_make_a_page(tmp_path, capsys):
     for heading in ("## Ranking", "## Wins", "### one", "### two", "[two](two/report.md) | 192 | 3 |"):
         assert heading in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES}
+    assert "Ranking of all" not in text
+
+    three = clouds(tmp_path / "three.npz", 0)
+    shutil.copytree(tmp_path / "out" / "one", tmp_path / "out" / "three")
+    records = (tmp_path / "out" / "one" / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "out" / "three" / "metrics.jsonl").write_text("".join(r for r in records if '"random"' in r))
+    assert main([one, two, three, *how, "--page"]) == 0
+    text = (tmp_path / "out" / PAGE).read_text()
+    assert "## Ranking of all 2 strategies\n\nOver the 2 pools that each was run on: one, two." in text
 
 
 @pytest.mark.slow
