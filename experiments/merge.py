@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from experiments import stopping
 from experiments.plan import work
 from experiments.report import late
-from experiments.store import files, workdir
+from experiments.store import files, same_config, workdir
 
 NAMES = ("strategies", "selections")  # fields of names, one of which a config has
 
@@ -98,9 +98,8 @@ def _read(folder: pathlib.Path) -> Part:
 
 def _refuse_another(one: Part, other: Part) -> None:
     """Raises ValueError where two parts are none of one experiment."""
-    free = {*workdir.FREE, *workdir.ADDED_TO, "first_seed"}
-    for field in sorted((one.config.keys() | other.config.keys()) - free):
-        if (then := one.config.get(field)) != (now := other.config.get(field)):
+    for field, then, now in same_config.differing(one.config, other.config):
+        if field not in (*workdir.FREE, *workdir.ADDED_TO, "first_seed"):
             raise ValueError(f"config.{field}: {one.folder} has {then!r}, {other.folder} has {now!r}")
     if one.config.keys() & set(NAMES) != other.config.keys() & set(NAMES):
         raise ValueError(f"{one.folder} and {other.folder}: a run in cycles and one in a single stage")

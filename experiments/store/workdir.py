@@ -1,14 +1,13 @@
 """The directory of a run: claimed for one process, never overwritten without being told."""
 
 import contextlib
-import json
 import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.store import files, lanes
+from experiments.store import files, lanes, same_config
 from experiments.store.environment import differences, environment
 
 WRITTEN = ("checkpoints", "lanes", "slurm", "metrics.jsonl", "timings.jsonl", "environment.json", "config.json")
@@ -134,11 +133,8 @@ def _clear(workdir: pathlib.Path, names: Sequence[str]) -> None:
 
 
 def _same_config(path: pathlib.Path, config: Mapping) -> None:
-    before = files.read_json(path)
-    now = json.loads(json.dumps(config))
-    for field in sorted((before.keys() | now.keys()).difference(FREE)):
-        then, here = before.get(field), now.get(field)
-        if then != here and not (field in ADDED_TO and _more(then, here)):
+    for field, then, here in same_config.differing(files.read_json(path), config):
+        if field not in FREE and not (field in ADDED_TO and _more(then, here)):
             how = "as many or more of them" if field in ADDED_TO else "the same config"
             raise ValueError(
                 f"config.{field}: the run in {path.parent} has {then!r}, now it is {here!r}; "

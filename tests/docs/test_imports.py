@@ -75,7 +75,7 @@ def rules():
     may |= {f"experiments.{room}": named("experiments", names.split()) for room, names in EXPERIMENTS.items()}
     for room in USE_THE_LIBRARY:
         may[f"experiments.{room}"] |= library | {"alfamous_jax"}
-    may["experiments.store"] |= {"alfamous_jax.core"}
+    may["experiments.store"] |= {"alfamous_jax.core", "configs"}
     may["experiments.engines"] |= {"alfamous_jax", "alfamous_jax.compile_cache"}
     may["experiments.benchmark"] |= {"configs"}
     may["experiments.bench"] |= {"configs"}

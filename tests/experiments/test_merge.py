@@ -94,7 +94,13 @@ def test_what_is_in_two_parts_must_be_equal(copies):
 
 
 def test_parts_of_other_experiments_are_refused(copies):
-    change(copies / "later" / "config.json", budget=5)
+    change(copies / "later" / "config.json", copies=2)
+    config = read(copies / "first" / "config.json")
+    assert config.pop("copies") == 1  # as if from before this field
+    (copies / "first" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="config.copies: .*first has 1, .*later has 2"):
+        merge([copies / "first", copies / "later"], copies / "merged")
+    change(copies / "later" / "config.json", copies=1, budget=5)
     with pytest.raises(ValueError, match="config.budget: .*first has 4, .*later has 5"):
         merge([copies / "first", copies / "later"], copies / "merged")
     data = read(copies / "random" / "environment.json")["data"]
