@@ -8,6 +8,7 @@ FIELD is what is made harder, all else stays as `configs/own.py` has it for the 
     minority_ratio  what half of the classes are cut to, as a share of their rows
     budget          rows that are asked for at a time; as many labels in the end
     initial         labels before the first query; as many in the end
+    start           how these are found: random, kcenter, maxherding, typiclust
     unseen          classes, the rarest, that none of these labels is of
     copies          how often every row is in the pool
 
@@ -26,6 +27,7 @@ from alfamous_jax import compile_cache
 from experiments import stopping
 from experiments.benchmark import sweep_page
 from experiments.benchmark.pools import Pool, config_of, pools_of
+from experiments.benchmark.sweep_page import Value, shown
 from experiments.engines.choose import Settings
 from experiments.learning.check import check, check_data
 from experiments.learning.settle import settle
@@ -33,10 +35,11 @@ from experiments.report import runs
 from experiments.run import run
 
 STRATEGIES = ("random", "margin", "badge", "us-alfamous", "margin-alfamous")
-TYPES = {"label_noise": float, "minority_ratio": float, "budget": int, "initial": int, "unseen": int, "copies": int}
+TYPES = {"label_noise": float, "minority_ratio": float, "budget": int, "initial": int, "start": str, "unseen": int}
+TYPES |= {"copies": int}
 
 
-def config_at(base: Mapping[str, Any], field: str, value: float) -> dict[str, Any]:
+def config_at(base: Mapping[str, Any], field: str, value: Value) -> dict[str, Any]:
     """The config at a value of a field, with as many labels in the end.
 
     Args:
@@ -56,7 +59,7 @@ def config_at(base: Mapping[str, Any], field: str, value: float) -> dict[str, An
     total = base["initial"] + base["cycles"] * base["budget"]
     cycles = (total - config["initial"]) // max(config["budget"], 1)
     if cycles < 1:
-        raise ValueError(f"--values: {field} {value:g} leaves no query of the pool's {total} labels")
+        raise ValueError(f"--values: {field} {shown(value)} leaves no query of the pool's {total} labels")
     return config | {"cycles": cycles}
 
 
@@ -65,7 +68,7 @@ def main(args: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmark.sweep", description="One condition swept.")
     parser.add_argument("pool", help="a file, or the name of a pool that is known")
     parser.add_argument("--over", required=True, choices=TYPES, help="what is made harder")
-    parser.add_argument("--values", required=True, help="numbers with commas between them")
+    parser.add_argument("--values", required=True, help="with commas between them")
     parser.add_argument("--workdir", required=True, help="folder of the sweep")
     parser.add_argument("--strategies", default=",".join(STRATEGIES), help="names with commas between them")
     parser.add_argument("--seeds", type=int, default=5)
@@ -77,7 +80,7 @@ def main(args: list[str] | None = None) -> int:
         try:
             (pool,) = pools_of([options.pool])
             values = _values(options.values, TYPES[options.over])
-            folders = {value: f"{options.over}-{value:g}" for value in values}
+            folders = {value: f"{options.over}-{shown(value)}" for value in values}
             _run(options, pool, {folder / name: value for value, name in folders.items()})
             found = {name: (value, runs.load(folder / name)) for value, name in folders.items()}
             path = sweep_page.write(found, pool.name, options.over, folder)
@@ -88,7 +91,7 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _values(text: str, kind: type) -> list[float]:
+def _values(text: str, kind: type) -> list[Value]:
     try:
         values = [kind(value) for value in text.split(",")]
     except ValueError:
@@ -98,7 +101,7 @@ def _values(text: str, kind: type) -> list[float]:
     return values
 
 
-def _run(options: argparse.Namespace, pool: Pool, values: Mapping[pathlib.Path, float]) -> None:
+def _run(options: argparse.Namespace, pool: Pool, values: Mapping[pathlib.Path, Value]) -> None:
     """Each value in turn; all that can be refused is refused before the first of them."""
     compile_cache.use()
     settings = Settings(compile_cache=compile_cache.default_folder())
@@ -110,7 +113,7 @@ def _run(options: argparse.Namespace, pool: Pool, values: Mapping[pathlib.Path, 
             config, FrozenConfigDict(config), range(config["first_seed"], config["first_seed"] + config["seeds"])
         )
     for number, (folder, config) in enumerate(configs.items(), start=1):
-        print(f"\n{options.over} {values[folder]:g}, {number} of {len(configs)}", flush=True)
+        print(f"\n{options.over} {shown(values[folder])}, {number} of {len(configs)}", flush=True)
         run(config, folder, resume=options.resume, settings=settings)
 
 

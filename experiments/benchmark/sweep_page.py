@@ -16,14 +16,21 @@ from experiments.report.summary import Estimate
 from experiments.store import files
 
 PICTURE = "sweep.png"
+Value = float | str
 AXES = {
     "label_noise": "Share of wrong answers",
     "minority_ratio": "Share of their rows that half of the classes keep",
     "budget": "Rows asked for at a time",
     "initial": "Labels before the first query",
+    "start": "How the first rows are found",
     "unseen": "Rarest classes without a label at first",
     "copies": "Times that each row is in the pool",
 }
+
+
+def shown(value: Value) -> str:
+    """A value of the field as headings and folders have it."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def area(run: Run, name: str) -> dict[int, float]:
@@ -38,7 +45,7 @@ def area(run: Run, name: str) -> dict[int, float]:
     return {seed: float(mean) for seed, mean in zip(seeds, means, strict=True)}
 
 
-def write(found: Mapping[str, tuple[float, Run]], pool: str, field: str, folder: pathlib.Path) -> pathlib.Path:
+def write(found: Mapping[str, tuple[Value, Run]], pool: str, field: str, folder: pathlib.Path) -> pathlib.Path:
     """Writes the page and its picture.
 
     Args:
@@ -53,7 +60,7 @@ def write(found: Mapping[str, tuple[float, Run]], pool: str, field: str, folder:
     names = list(dict.fromkeys(name for _, run in found.values() for name in run.lanes))
     areas = {name: [area(run, name) for _, run in found.values()] for name in names}
     estimates = {name: [summary.estimate(values.values()) for values in areas[name]] for name in names}
-    values = [f"{value:g}" for value, _ in found.values()]
+    values = [shown(value) for value, _ in found.values()]
     _draw(estimates, values, AXES[field], folder / PICTURE)
     header = ["strategy", *(f"[{value}]({name}/{REPORT})" for name, value in zip(found, values, strict=True))]
     parts: list[Part] = [

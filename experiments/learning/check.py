@@ -15,6 +15,7 @@ from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
 from experiments.learning import harder, methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
+from experiments.learning.start import STARTS
 from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
 
 LOOKED_AT = 10_000  # rows of a file that is not read as a whole
@@ -27,6 +28,7 @@ OWNED: tuple[Rule, ...] = (
     one_of("head", models.HEADS),
     one_of("criterion", ("auto", *CRITERIA)),
     one_of("augment", AUGMENTATIONS),
+    one_of("start", STARTS),
     one_of("profile", PROFILES),
     one_of("pool_dtype", ("float32", "bfloat16")),
     one_of("vabal.constraint", tuple(MEASURES)),

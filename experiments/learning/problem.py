@@ -17,6 +17,7 @@ from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
 from experiments.learning import harder, sources, split_pool
 from experiments.learning.models import BACKBONES, build_backbone, build_model, chooses_ridge
+from experiments.learning.start import first_rows
 from experiments.plan.automatic import AUTO
 from experiments.plan.dotted import call, check_parameters, is_dotted, resolve
 from experiments.plan.strategies import NETWORKS, parse, scheme_of
@@ -233,7 +234,8 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
     if config.unseen:
         labels = dataset.y_train, config.num_classes, config.unseen
         first = [harder.without_unseen(pool, *labels) for pool in pools]
-    initial = [datasets.initial_rows(k.initial, p, config.initial) for k, p in zip(keys, first, strict=True)]
+    inputs = np.asarray(load_arrays(config).inputs)
+    initial = [first_rows(config.start, k.initial, inputs, p, config.initial) for k, p in zip(keys, first, strict=True)]
     return Problem(data, rows, pool, available, np.stack(initial), variables)
 
 

@@ -188,6 +188,11 @@ def check_config(config: Mapping, *others: Rule) -> None:
         raise ValueError(
             f"config.initial: {config['initial']} labels cannot be as many for each of {config['num_classes']} classes"
         )
+    if config["start"] != "random" and (config["backbone"] != "identity" or config["balanced_initial"]):
+        raise ValueError(
+            f"config.start: needs rows that are features, config.backbone 'identity', and goes without "
+            f"config.balanced_initial, got {config['start']!r} for {config['backbone']!r}"
+        )
     if config["unseen"] and (config["balanced_initial"] or config["unseen"] >= config["num_classes"]):
         raise ValueError(
             f"config.unseen: must be below the {config['num_classes']} classes and goes without "
