@@ -89,3 +89,24 @@ def test_top_images_are_those_of_the_records(tmp_path, monkeypatch, capsys):
     assert [axis.get_xlabel() for axis in axes] == ["ant", "bee", "ant", "bee", "cat", "cat"]
     for axis, place in zip(axes, [*picks["us"][:3], *picks["random"][:3]], strict=True):
         np.testing.assert_array_equal(axis.images[0].get_array(), x[place])
+
+
+@pytest.mark.slow
+def test_importance_orders_every_row_without_a_label(tmp_path, monkeypatch, capsys):
+    """Shares of an order are .5 on average over all rows, whatever the strategy."""
+    x = np.random.default_rng(0).integers(0, 255, size=(300, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "rows.npz", x=x, y=np.arange(300) % 3)
+    config = tiny(dataset=str(tmp_path / "rows.npz"), num_classes=3, test_rows=12, minority=(1, 2), minority_ratio=0.5)
+    config |= {"head": "linear", "dropout": 0.25, "initial": 20, "epochs": 2, "num_samples": 3, "posterior": False}
+    config["vabal"] |= {"epochs": 1, "num_samples": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: figures.append(self))
+    run("importance.py", monkeypatch, tmp_path, "--out", tmp_path / "x.png")
+    lines = re.findall(r"^(\w+, \w+) +(\d+)((?: +[\d.]+){5})$", capsys.readouterr().out, re.MULTILINE)
+    assert [kind for kind, *_ in lines] == ["dominant, right", "dominant, wrong", "rare, right", "rare, wrong"]
+    rows = np.array([int(number) for _, number, _ in lines])
+    assert rows.sum() == 96 + 2 * 48 - 20
+    means = np.array([shares.split() for *_, shares in lines], float)
+    np.testing.assert_allclose(rows @ means / rows.sum(), 0.5, atol=0.006)
+    assert len(figures[0].axes) == 8

@@ -21,7 +21,7 @@ from alfamous_jax import cycle, datasets, laplace
 
 EXAMPLES = ROOT / "examples"
 STRATEGIES = ("mine.py", "peers.py", "peers_by_class.py", "upper.py")
-SCRIPTS = ("fixed_batch.py", "label_loop.py", "picks.py", "top_images.py", "toy.py", *STRATEGIES)
+SCRIPTS = ("fixed_batch.py", "importance.py", "label_loop.py", "picks.py", "top_images.py", "toy.py", *STRATEGIES)
 NOTEBOOKS = {"embeddings.ipynb": 2, "letter.ipynb": 1}  # seeds that are enough here
 FEWER_SEEDS = re.compile(r"(NUM_SEEDS, INITIAL, BUDGET, CYCLES, RIDGE = |for seed in range\()\d+")
 BYTES = 200_000  # of all notebooks, with what they show

@@ -11,7 +11,6 @@ STATES = {
     "partly": r"(\d+) partly",
     "deviates": r"(\d+) deviate",
     "not run": r"(\d+) were not run",
-    "missing": r"(\d+) (?:is|are) missing",
     "from elsewhere": r"(\d+) from elsewhere",
     "open": r"(\d+) open",
 }

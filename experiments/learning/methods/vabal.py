@@ -57,15 +57,15 @@ def settings(config: Mapping, strategy: Strategy, axis_name: str | None) -> Sett
 
 def pick(key: jax.Array, view: View, lam: jax.Array, settings: Settings) -> Selection:
     """Trains the autoencoder on the pool and scores its rows."""
-    return balanced_batch(*_score(key, view, settings), view, lam, settings.budget)
+    return balanced_batch(*score(key, view, settings), view, lam, settings.budget)
 
 
 def choose(key: jax.Array, view: View, settings: Settings, grid: jax.Array) -> tuple[jax.Array, Curve]:
     """By one training of the autoencoder, the same that `pick` has with this key."""
-    return choose_lambda(*_score(key, view, settings), view, settings.budget, grid)
+    return choose_lambda(*score(key, view, settings), view, settings.budget, grid)
 
 
-def _score(key: jax.Array, view: View, settings: Settings) -> tuple[jax.Array, jax.Array]:
+def score(key: jax.Array, view: View, settings: Settings) -> tuple[jax.Array, jax.Array]:
     """Utilities [N] and the classifier's probabilities [N, K]."""
     assert view.stages is not None
     logits, variance = laplace.predict(view.posterior, view.phi)

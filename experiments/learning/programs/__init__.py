@@ -14,7 +14,7 @@ from experiments.learning.programs.query import Query, choose_lambda, query
 from experiments.learning.programs.train import Scores, cross_validate, evaluate, train
 from experiments.plan.strategies import Strategy
 
-__all__ = ["Labelled", "Programs", "Query", "Scores", "build_programs"]
+__all__ = ["Labelled", "Programs", "Query", "Scores", "build_programs", "setup_of", "train"]
 
 AXES: list[Any] = [None, 0, 0, None]  # pool and indices have an axis of lanes, neither data nor the number has
 KNOWN = Labelled(*AXES)
