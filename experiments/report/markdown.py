@@ -17,7 +17,7 @@ LABELS = {metric: label for metric, label, _ in RESULTS + BATCHES}
 DIGITS = {metric: digits for metric, _, digits in RESULTS + BATCHES}
 NOTHING = "-"
 LARGE = 1e9  # numbers from here on are written in powers of ten
-MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "devices", "cpu", "cores")
+MACHINE = ("date", "git_revision", "python", "jax", "jaxlib", "backend", "xla_flags", "devices", "cpu", "cores")
 
 Part = str | tuple[Sequence[str], Iterable[Sequence[str]]]  # of a report: a paragraph, or a table's header and rows
 

@@ -16,7 +16,14 @@ import jax
 PACKAGES = ("jaxlib", "numpy", "scipy", "flax", "optax")
 ROOT = pathlib.Path(__file__).parents[2]
 VERSIONS = ("python", "jax", *PACKAGES, "alfamous_jax", "git_revision", "code", "own_code")
-DECIDES = (*VERSIONS, "cpu", "cores", "backend", "devices")  # may change a result, at the least in its last digits
+DECIDES = (
+    *VERSIONS,
+    "cpu",
+    "cores",
+    "backend",
+    "xla_flags",
+    "devices",
+)  # may change a result, at the least in its last digits
 
 
 def environment() -> dict:
@@ -32,6 +39,7 @@ def environment() -> dict:
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "backend": jax.default_backend(),
+        "xla_flags": os.environ.get("XLA_FLAGS"),
         "devices": [device.device_kind for device in jax.devices()],
         "git_revision": _git("rev-parse", "HEAD") or "unknown",
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
