@@ -6,7 +6,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import convert
+from alfamous_jax.core import collectives, convert
 from alfamous_jax.core.numerics import dot
 
 BLOCK = 32  # rows that all are compared with at a time
@@ -27,18 +27,23 @@ def squares(rows: jax.Array, others: jax.Array) -> jax.Array:
     return jnp.maximum(lengths - 2.0 * dot(rows, others.T), 0.0)
 
 
-def in_blocks(chosen: jax.Array, look: Look[Carry], begin: Carry) -> Carry:
-    """Folds over the chosen rows, a block at a time."""
+def in_blocks(chosen: jax.Array, look: Look[Carry], begin: Carry, axis_name: str | None = None) -> Carry:
+    """Folds over the chosen rows, a block at a time; of rows that are split, a block of every device at once.
+
+    Places are then those of the whole pool, which `collectives.take` has the rows of.
+    """
     size = min(BLOCK, len(chosen))
     order, number = jnp.argsort(~chosen, stable=True), jnp.sum(chosen)
     order = jnp.pad(order, (0, -len(order) % size))
+    most = collectives.pmax(number, axis_name)
 
     def step(carry: tuple[Carry, jax.Array]) -> tuple[Carry, jax.Array]:
         folded, start = carry
-        places = jax.lax.dynamic_slice_in_dim(order, start, size)
-        return look(folded, places, start + jnp.arange(size) < number), start + size
+        places = collectives.first_row(len(chosen), axis_name) + jax.lax.dynamic_slice_in_dim(order, start, size)
+        block = collectives.gather((places, start + jnp.arange(size) < number), axis_name)
+        return look(folded, *block), start + size
 
-    end: Carry = jax.lax.while_loop(lambda carry: carry[1] < number, step, (begin, jnp.zeros_like(number)))[0]
+    end: Carry = jax.lax.while_loop(lambda carry: carry[1] < most, step, (begin, jnp.zeros_like(number)))[0]
     return end
 
 

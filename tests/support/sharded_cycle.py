@@ -12,7 +12,7 @@ from pools import Problem
 
 from alfamous_jax import cycle, laplace
 from alfamous_jax.datasets import split_rows
-from alfamous_jax.selection import _space, boundary, diversity, falcun
+from alfamous_jax.selection import _space, boundary, coverage, diversity, falcun
 from experiments.bench.hlo import collectives
 
 N, K, D, BUDGET = 64, 3, 5, 8
@@ -118,7 +118,32 @@ def batches(pools):
     mean = pools["twins"].posterior.mean
     cases = {name: (mean, pools["twins"].phi, pool.available) for name, pool in pools.items()}
     yield from compare("fit", laplace.fit, (8,), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
+    yield from covers(pools)
     yield from compare("root", laplace.root, (8,), (WHOLE, SPLIT, SPLIT), WHOLE, cases)
+
+
+def covers(pools):
+    """MaxHerding and UHerding; some rows weigh nothing, and a batch is larger than a block of rows."""
+    rng = np.random.default_rng(4)
+    probs, rows, demand = rng.dirichlet(np.ones(K), N).astype(np.float32), np.arange(N), np.array([0.5, 2.0, 5.0])
+    probs[N // 2 :] = probs[: N // 2]
+    cases = {}
+    for name, pool in pools.items():
+        for labelled in (np.zeros(N, bool), np.isin(rows, [1, 2, 5, 6, 7, 40])):
+            cases[f"{name} {labelled.sum()}"] = probs, pool.phi, labelled, pool.available & ~labelled
+
+    def herd(probs, features, labelled, available, axis_name=None, doubtful=False):
+        weights = coverage.class_weights(probs, demand, 0.5, available | labelled, axis_name)
+        radius = 1.0
+        if doubtful:
+            weights *= coverage.doubt(probs, labelled, axis_name)
+            radius = coverage.least_distance(features, labelled, axis_name)
+        how = {"budget": BUDGET, "radius": radius, "axis_name": axis_name}
+        return coverage.select(weights, features, labelled, available, **how)
+
+    specs = SPLIT, SPLIT, SPLIT, SPLIT
+    yield from compare("maxherding", herd, (2, 8), specs, WHOLE, cases)
+    yield from compare("uherding", partial(herd, doubtful=True), (2, 8), specs, WHOLE, cases)
 
 
 def boundaries(pools):

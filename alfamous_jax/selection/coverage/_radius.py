@@ -1,9 +1,11 @@
 """Within which distance a row is covered: by the labels there are, or by clusters that must not mix."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
-from alfamous_jax.core import convert
+from alfamous_jax.core import collectives, convert
 from alfamous_jax.selection import _sphere
 
 SAME = 1e-2  # squared distance of rows of length 1 up to which they count as one for `least_distance`
@@ -13,13 +15,14 @@ WIDEST = 2.0  # rows of length 1 are no farther apart
 
 
 @convert.door
-@jax.jit
-def least_distance(features: jax.Array, labelled: jax.Array) -> jax.Array:
+@partial(jax.jit, static_argnames="axis_name")
+def least_distance(features: jax.Array, labelled: jax.Array, axis_name: str | None = None) -> jax.Array:
     """The least distance of two labelled rows of length 1, the radius of UHerding; those nearer than .1 count as one.
 
     Args:
       features: [N, H].
       labelled: [N].
+      axis_name: inside `shard_map`, the mesh axis that the rows are split over, static; all labelled rows are sent.
 
     Returns:
       distance []; 1 where no two labelled rows differ, which is the radius of MaxHerding.
@@ -34,11 +37,12 @@ def least_distance(features: jax.Array, labelled: jax.Array) -> jax.Array:
     rows, known = _sphere.unit(jnp.where(finite[:, None], features, 0.0)), labelled & finite
 
     def look(least: jax.Array, places: jax.Array, usable: jax.Array) -> jax.Array:
-        squares = _sphere.squares(rows, rows[places])
+        squares = _sphere.squares(rows, collectives.take(rows, places, axis_name))
         apart = (squares > SAME) & known[:, None] & usable
         return jnp.minimum(least, jnp.min(jnp.where(apart, squares, jnp.inf)))
 
-    least = _sphere.in_blocks(known, look, jnp.full((), jnp.inf, rows.dtype))
+    least = _sphere.in_blocks(known, look, jnp.full((), jnp.inf, rows.dtype), axis_name)
+    least = -collectives.pmax(-least, axis_name)
     return jnp.where(jnp.isfinite(least), jnp.sqrt(least), 1.0)
 
 

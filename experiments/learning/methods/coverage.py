@@ -16,8 +16,9 @@ def maxherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> 
 def uherding(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
     """Rows without a label count by how little their best class leads, within the distances of labelled rows."""
     assert view.features is not None
-    weights = coverage.doubt(probabilities(view), view.labelled) * _classes(view, lam, settings)
-    return _cover(view, weights, coverage.least_distance(view.features, view.labelled), settings)
+    weights = coverage.doubt(probabilities(view), view.labelled, settings.axis_name) * _classes(view, lam, settings)
+    radius = coverage.least_distance(view.features, view.labelled, settings.axis_name)
+    return _cover(view, weights, radius, settings)
 
 
 def probcover(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> Selection:
@@ -33,15 +34,16 @@ def probcover(key: jax.Array, view: View, lam: jax.Array, settings: Common) -> S
 def _classes(view: View, lam: jax.Array, settings: Common) -> jax.Array:
     """Of the rows that are or were in the pool."""
     wanted, pool = demand(view, settings.budget), view.available | view.labelled
-    weights: jax.Array = coverage.class_weights(probabilities(view), wanted, lam, pool)
+    weights: jax.Array = coverage.class_weights(probabilities(view), wanted, lam, pool, settings.axis_name)
     return weights
 
 
 def _cover(view: View, weights: jax.Array, radius: jax.Array | float, settings: Common) -> Selection:
     assert view.features is not None
     found: Selection = coverage.select(
-        weights, view.features, view.labelled, view.available, budget=settings.budget, radius=radius
-    )
+        weights, view.features, view.labelled, view.available,
+        budget=settings.budget, radius=radius, axis_name=settings.axis_name,
+    )  # fmt: skip
     return found
 
 
@@ -51,6 +53,7 @@ MAXHERDING = Method(
     choose=by_own_batches(maxherding),
     forms=("", "cb"),
     needs=("features",),
+    splits=True,
 )
 UHERDING = MAXHERDING._replace(
     bases={"uherding": "the same among rows that the classifier is unsure of (UHerding, 2025)"},
@@ -61,5 +64,6 @@ PROBCOVER = MAXHERDING._replace(
     bases={"probcover": "the row with most rows in a ball round it that is pure by k-means clusters (ProbCover, 2022)"},
     pick=probcover,
     choose=by_own_batches(probcover),
+    splits=False,
     draws="rows",
 )

@@ -79,7 +79,7 @@ def test_two_processes_do_as_one_device(folder, tmp_path):
 
 @pytest.mark.exhaustive
 def test_two_processes_rank_as_one_device(folder, tmp_path):
-    names = ("us-alfamous", "galaxy", "galaxy-fbu", "direct", "falcun", "base")
+    names = ("us-alfamous", "galaxy", "galaxy-fbu", "direct", "falcun", "base", "maxherding-cb", "uherding")
     as_on_one_device({"dataset": folder, "cycles": 2, "strategies": names}, tmp_path)
 
 

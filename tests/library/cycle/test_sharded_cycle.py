@@ -38,6 +38,8 @@ def indices_of(leaves):
         ("k_center_balanced", (2, 8)),
         ("badge", (2, 8)),
         ("falcun", (2, 8)),
+        ("maxherding", (2, 8)),
+        ("uherding", (2, 8)),
         *((name, (8,)) for name in ("base", "galaxy", "direct")),
         ("fit", (8,)),
         ("root", (8,)),
@@ -70,7 +72,7 @@ class TestHardPools:
         assert sorted(indices[:3]) == [9, 57, 62] and (indices[3:] == -1).all()
         assert leaves[-3:-1] == [3, 1] and leaves[-1] < 1e-5  # num_selected, num_invalid, drift
 
-    @pytest.mark.parametrize("name", ["badge", "k_center 0", "k_center_balanced 6", "falcun", "base"])
+    @pytest.mark.parametrize("name", ["badge", "k_center 0", "k_center_balanced 6", "falcun", "base", "maxherding 0"])
     def test_invalid_rows_are_counted_over_all_devices(self, output, name):
         name, case = (name.split() + [""])[:2]
         leaves = self.leaves(output, name, f"mixed {case}".strip())
