@@ -40,9 +40,7 @@ def get_base() -> ConfigDict:
     config.first_seed = 0
     config.initial = 100
     config.balanced_initial = False  # as many of each class, set aside before the cut
-    config.start = (
-        "random"  # how these rows are found; where rows are features also "kcenter", "maxherding", "typiclust"
-    )
+    config.start = "random"  # how these are found, or of rows that are features "kcenter", "maxherding", "typiclust"
     config.unseen = 0  # of the rarest classes of the pool, none is among the initial labels
     config.label_noise = 0.0  # how likely an answer is to be wrong, any other class alike; test rows are as they are
     config.copies = 1  # how often every training row is in the pool

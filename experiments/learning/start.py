@@ -17,8 +17,8 @@ def first_rows(start: str, key: jax.Array, inputs: np.ndarray, pool: Pool, num: 
     Args:
       start: of `STARTS`; all but "random" look at the rows alone.
       key: consumed.
-      inputs: the training rows [M, ...]; of a pool that is drawn from, none is read.
-      pool: with as many rows available.
+      inputs: the training rows [M, ...]; chance reads none of them.
+      pool: with so many rows available.
       num: b0.
     """
     if start == "random":
