@@ -35,6 +35,7 @@ class Scheme(NamedTuple):
     inputs: Callable[[Data], tuple[jax.Array, jax.Array]]  # what the model takes of the training and the test rows
     fit: Callable[..., tuple[Any, Learned]]  # (key, start, data, rows [M], count)
     has_posterior: bool  # whether the last layer is probabilistic; else strategies see a covariance of 0, the softmax
+    has_logits: bool = True  # whether the softmax of what it says are probabilities
 
 
 def build(config: FrozenConfigDict, name: str) -> Scheme:
@@ -137,7 +138,7 @@ def _machine(config: FrozenConfigDict, balanced: bool) -> Scheme:
         variables = linear.with_head(start, jnp.concatenate([machine.weights.T, bias[None]]))
         return variables, _said(jnp.sum(info.objective), info.gradient <= svm.TOLERANCE)
 
-    return Scheme(model, _fixed, fit, has_posterior=False)
+    return Scheme(model, _fixed, fit, has_posterior=False, has_logits=False)
 
 
 def _fixed(data: Data) -> tuple[jax.Array, jax.Array]:

@@ -50,7 +50,7 @@ def evaluate(setup: Setup, variables: Any, known: Labelled, counts: jax.Array) -
     right = jnp.sum((predicted == labels) & (jnp.arange(indices.size) < num)) / jnp.maximum(num, 1)
     cbi, cbi_sum = (metrics.class_balance_index(counts, how) for how in ("minmax", "sum"))
     sure = test.log_loss, test.calibration_error
-    if not setup.scheme.has_posterior:  # what a linear machine says is no logit
+    if not setup.scheme.has_logits:
         sure = jnp.full((), jnp.nan), jnp.full((), jnp.nan)
     by_class = test.recall, jnp.nanmean(test.recall), jnp.nanmin(test.recall)
     balance = cbi, cbi_sum, metrics.l1_score(counts)

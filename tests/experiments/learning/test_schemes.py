@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 from ml_collections import FrozenConfigDict
+from sklearn.metrics import log_loss
 from sklearn.svm import LinearSVC
 
 from alfamous_jax import imbalance
@@ -13,6 +15,7 @@ from configs.base import get_base
 from experiments import train_source
 from experiments.learning import active, loop, problem, sources
 from experiments.learning.check import check
+from experiments.learning.models import build_model
 from experiments.learning.programs import Labelled, build_programs
 from experiments.plan import work
 from experiments.plan.strategies import Strategy, lanes_of, parse, scheme_of
@@ -116,6 +119,18 @@ def test_a_lane_switches_once_and_resumes(pool_file, tmp_path):
         programs = build_programs(FrozenConfigDict(config), parse("margin").program(scheme), 1)
         sizes = [f._cache_size() for f in (programs.train, programs.evaluate, programs.cross_validate, programs.query)]
         assert sizes == [1, 1, 1, 1], "nothing is compiled again from cycle to cycle"
+
+
+@pytest.mark.parametrize("posterior", [True, False])
+def test_a_network_says_probabilities_and_a_machine_none(pool_file, posterior):
+    """Log loss is of the softmax of the mean weights, whether or not they have a posterior."""
+    config = settings(pool_file, posterior=posterior)
+    task, network, scores, _ = one_step(config, "network")
+    logits = np.asarray(build_model(FrozenConfigDict(config)).apply(network, task.data.x_test).logits, float)
+    expected = log_loss(task.data.y_test, scipy.special.softmax(logits, axis=1), labels=np.arange(K))
+    assert scores.log_loss == pytest.approx(expected, rel=1e-5) and scores.calibration_error >= 0
+    _, _, scores, _ = one_step(settings(pool_file, scheme="svm"), "svm")
+    assert np.isnan([scores.log_loss, scores.calibration_error]).all()
 
 
 def test_strategies_under_several_schemes_in_one_run(pool_file, tmp_path):
