@@ -115,6 +115,7 @@ def _of_cbal(config: Mapping[str, Any]) -> Place | None:
         title = f"{config['dataset']} {ratio:g}"
         return Place(title, frozenset({"", title, *cut}), "", True)
     title = f"{plain(config.get('dataset'))}, IF {ratio}, {_labels(config)}"
+    title += ", exact head" * (config.get("head") == "map")
     return Place(title, frozenset({"", *cut}), "", False)
 
 

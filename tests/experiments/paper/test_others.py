@@ -1,6 +1,7 @@
 """The pages of the four papers beside AL-FaMoUS, on runs small enough to work out by hand."""
 
 import importlib
+import pathlib
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from experiments.paper import __main__ as command
 from experiments.paper import others, single_stage
 from experiments.paper.groups import find
 
+ROOT = pathlib.Path(__file__).parents[3]
 PAIR = {"entropy": [0.5, 0.6, 0.6], "entropy-cb": [0.5, 0.7, 0.7]}
 SPLITS = {k: [c for c in range(10) if c != k] for k in (0, 4, 9)}
 DOMINANT = {"dataset": "cifar10", "num_classes": 10, "budget": 500, "initial": 500, "cycles": 5}
@@ -50,6 +52,16 @@ def test_other_runs_are_the_paper_s_in_kind_alone():
     assert place("cbal", "features", "").settings == {"", "imbalanced"}
     other = place("vabal", "vabal", "cifar10+1@250")
     assert (other.title, other.published) == ("cifar10 dominant, 250 + 11 x 250", False), "another budget"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", others.PAPERS)
+def test_the_pages_that_are_kept_are_those_of_the_runs_that_are_kept(paper, tmp_path):
+    """From the first section on; before it stand links that depend on where the page is."""
+    made = others.write_page(paper, [ROOT / "results"], tmp_path)
+    kept = ROOT / "results" / made.name
+    texts = [path.read_text(encoding="utf-8").partition("## In the paper's own settings") for path in (made, kept)]
+    assert texts[0][1:] == texts[1][1:] and texts[0][1]
 
 
 def test_nine_runs_are_averaged(tmp_path):
