@@ -33,7 +33,7 @@ def write_page(runs: Mapping[str, Run], full: Full, folder: pathlib.Path) -> pat
     everywhere = [name for name in names if all(_was_run(run, name) for run in runs.values())]
     figures.curves(runs, full, everywhere if len(everywhere) > 1 else names, folder / CURVES)
     path = folder / PAGE
-    rankings = [*_ranking(runs, everywhere, folder), *_ranking_of_all(runs, names, everywhere)]
+    rankings = [*_ranking(runs, everywhere, folder), *_rankings_of_more(runs, names, everywhere)]
     files.write_text(path, document([*_head(runs), *rankings, *_pools(runs, full, names)]))
     return path
 
@@ -111,13 +111,18 @@ def _table_of_ranks(runs: Mapping[str, Run], names: list[str]) -> tuple[Table, n
     return (header, rows), values, ranks
 
 
-def _ranking_of_all(runs: Mapping[str, Run], names: list[str], everywhere: list[str]) -> list[Part]:
-    """Over the pools that every strategy was run on, where some were not run on all."""
-    whole = {pool: run for pool, run in runs.items() if all(_was_run(run, name) for name in names)}
-    if len(everywhere) == len(names) or len(whole) < 2:
-        return []
-    said = f"## Ranking of all {len(names)} strategies\n\nOver the {len(whole)} pools that each was run on: "
-    return [f"{said}{', '.join(whole)}.", _table_of_ranks(whole, names)[0]]
+def _rankings_of_more(runs: Mapping[str, Run], names: list[str], everywhere: list[str]) -> list[Part]:
+    """Of the strategies that were run on some pools, over these, beside all others that were run there."""
+    more = (
+        tuple(pool for pool, run in runs.items() if _was_run(run, name)) for name in names if name not in everywhere
+    )
+    parts: list[Part] = []
+    for pools in sorted({*more}, key=len, reverse=True):
+        own = [name for name in names if all(_was_run(runs[pool], name) for pool in pools)]
+        if len(pools) > 1 and len(own) > 1:
+            heading = f"## Ranking of {len(own)} strategies over {len(pools)} pools\n\nThose of {', '.join(pools)}."
+            parts += [heading, _table_of_ranks({pool: runs[pool] for pool in pools}, own)[0]]
+    return parts
 
 
 def _was_run(run: Run, name: str) -> bool:

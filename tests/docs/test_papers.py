@@ -12,7 +12,6 @@ STATES = {
     "deviates": r"(\d+) deviate",
     "not run": r"(\d+) were not run",
     "from elsewhere": r"(\d+) from elsewhere",
-    "open": r"(\d+) open",
 }
 
 

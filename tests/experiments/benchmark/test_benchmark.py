@@ -40,7 +40,7 @@ def test_a_pool_is_run_once_and_two_make_a_page(tmp_path, capsys):
     for heading in ("## Ranking", "## Wins", "### one", "### two", "[two](two/report.md) | 192 | 3 |"):
         assert heading in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"one", "two", PAGE, CURVES}
-    assert "Ranking of all" not in text
+    assert "over 2 pools" not in text
 
     three = clouds(tmp_path / "three.npz", 0)
     shutil.copytree(tmp_path / "out" / "one", tmp_path / "out" / "three")
@@ -48,7 +48,7 @@ def test_a_pool_is_run_once_and_two_make_a_page(tmp_path, capsys):
     (tmp_path / "out" / "three" / "metrics.jsonl").write_text("".join(r for r in records if '"random"' in r))
     assert main([one, two, three, *how, "--page"]) == 0
     text = (tmp_path / "out" / PAGE).read_text()
-    assert "## Ranking of all 2 strategies\n\nOver the 2 pools that each was run on: one, two." in text
+    assert "## Ranking of 2 strategies over 2 pools\n\nThose of one, two.\n\n| strategy |" in text
 
 
 @pytest.mark.slow
