@@ -61,7 +61,8 @@ def write(found: Mapping[str, tuple[Value, Run]], pool: str, field: str, folder:
     areas = {name: [area(run, name) for _, run in found.values()] for name in names}
     estimates = {name: [summary.estimate(values.values()) for values in areas[name]] for name in names}
     values = [shown(value) for value, _ in found.values()]
-    _draw(estimates, values, AXES[field], folder / PICTURE)
+    joined = not any(isinstance(value, str) for value, _ in found.values())
+    _draw(estimates, values, AXES[field], joined, folder / PICTURE)
     header = ["strategy", *(f"[{value}]({name}/{REPORT})" for name, value in zip(found, values, strict=True))]
     parts: list[Part] = [
         f"# {AXES[field]}: {pool}",
@@ -106,14 +107,17 @@ def _against(
     ]
 
 
-def _draw(estimates: Mapping[str, Sequence[Estimate]], values: Sequence[str], label: str, path: pathlib.Path) -> None:
-    """A line for each strategy, the values at equal distances."""
+def _draw(
+    estimates: Mapping[str, Sequence[Estimate]], values: Sequence[str], label: str, joined: bool, path: pathlib.Path
+) -> None:
+    """A line for each strategy, the values at equal distances; points alone where the values have no order."""
     figure = Figure(figsize=(6.5, 3.8), layout="constrained")
     axis, places = figure.subplots(), np.arange(len(values))
     strategies = [parse(name) for name in estimates]
     for strategy in strategies:
         own = estimates[str(strategy)]
         style = {**styles.place_style(strategy, strategies), "markersize": 4, "linewidth": 1.3}
+        style |= {} if joined else {"linestyle": "none"}
         axis.errorbar(places, [e.mean for e in own], [np.nan_to_num(e.se) for e in own], capsize=2, **style)
     axis.set_xticks(places, values)
     styles.clean(axis, "", label)
