@@ -107,6 +107,9 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     if config.label_noise:
         said = f"{config.label_noise:.0%} of the answers are wrong, by chance (config.label_noise, split_seed)."
         dataset = dataset._replace(notes=(*dataset.notes, said))
+    if config.start != "random":
+        said = f"The rows labelled first are found by {config.start!r}, not by chance (config.start)."
+        dataset = dataset._replace(notes=(*dataset.notes, said))
     if config.scaling != "auto":
         return dataset._replace(scaling=config.scaling)
     num_axes = dataset.x_train.ndim

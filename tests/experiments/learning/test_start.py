@@ -51,10 +51,11 @@ def test_a_start_by_features_needs_features(change):
 
 
 @pytest.mark.slow
-def test_a_run_starts_with_them(tmp_path):
+def test_a_run_starts_with_them_and_says_so(tmp_path, capsys):
     rows, _ = clouds()
     data = write(tmp_path / "data.npz", x_train=rows, y_train=CLASSES, x_test=rows, y_test=CLASSES)
     fields = {"num_classes": 3, "strategies": ("random",), "seeds": 2, "initial": 3, "budget": 2, "cycles": 1}
     fields |= {"backbone": "identity", "head": "map", "minority_share": 0.0, "parallel": "vmap", "start": "maxherding"}
     records = run(get_base().to_dict() | fields | {"dataset": data}, tmp_path / "run")
     assert [r["counts"] for r in records if r["cycle"] == 0] == [[1, 1, 1]] * 2
+    assert "found by 'maxherding', not by chance (config.start)" in capsys.readouterr().out
