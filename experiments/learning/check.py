@@ -13,9 +13,8 @@ from alfamous_jax.datasets.scaling import SCALINGS
 from alfamous_jax.networks import random_features
 from alfamous_jax.networks.choose_head import CRITERIA
 from alfamous_jax.networks.train import OPTIMIZERS
-from experiments.learning import harder, methods, models, problem
+from experiments.learning import conditions, methods, models, problem
 from experiments.learning.schemes import AUGMENTATIONS
-from experiments.learning.start import STARTS
 from experiments.plan.check import Rule, check_budget, check_config, check_inputs, one_of
 
 LOOKED_AT = 10_000  # rows of a file that is not read as a whole
@@ -28,7 +27,7 @@ OWNED: tuple[Rule, ...] = (
     one_of("head", models.HEADS),
     one_of("criterion", ("auto", *CRITERIA)),
     one_of("augment", AUGMENTATIONS),
-    one_of("start", STARTS),
+    one_of("start", conditions.STARTS),
     one_of("profile", PROFILES),
     one_of("pool_dtype", ("float32", "bfloat16")),
     one_of("vabal.constraint", tuple(MEASURES)),
@@ -70,7 +69,7 @@ def check_data(config: Mapping, frozen: FrozenConfigDict, seeds: range) -> Datas
     check_budget(config, min(int(pool.available.sum()) for pool in pools))
     if config["unseen"]:
         labels = dataset.y_train, config["num_classes"], config["unseen"]
-        num_seen = min(int(harder.without_unseen(pool, *labels).available.sum()) for pool in pools)
+        num_seen = min(int(conditions.without_unseen(pool, *labels).available.sum()) for pool in pools)
         if config["initial"] > num_seen:
             raise ValueError(
                 f"config.unseen: without the {config['unseen']} rarest classes the smallest pool has {num_seen} rows, "

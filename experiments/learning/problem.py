@@ -15,9 +15,8 @@ from alfamous_jax import datasets
 from alfamous_jax.datasets import finite, split
 from alfamous_jax.networks import feature_maps, mapped
 from alfamous_jax.networks.linear import Identity, Linear
-from experiments.learning import harder, sources, split_pool
+from experiments.learning import conditions, sources, split_pool
 from experiments.learning.models import BACKBONES, build_backbone, build_model, chooses_ridge
-from experiments.learning.start import first_rows
 from experiments.plan.automatic import AUTO
 from experiments.plan.dotted import call, check_parameters, is_dotted, resolve
 from experiments.plan.strategies import NETWORKS, parse, scheme_of
@@ -103,7 +102,7 @@ def load_dataset(config: FrozenConfigDict) -> datasets.Dataset:
     if config.validation:
         dataset = _validated(dataset, config.validation, config.split_seed)
     if config.copies > 1:
-        dataset = harder.with_copies(dataset, config.copies)
+        dataset = conditions.with_copies(dataset, config.copies)
     if config.label_noise:
         said = f"{config.label_noise:.0%} of the answers are wrong, by chance (config.label_noise, split_seed)."
         dataset = dataset._replace(notes=(*dataset.notes, said))
@@ -153,7 +152,7 @@ def refuse_bad_rows(config: FrozenConfigDict) -> None:
 def load_arrays(config: FrozenConfigDict) -> Data:
     """The arrays of a config on the host, labels as answered; rows of a folder of `.npy` files stay in their file."""
     dataset = load_dataset(config)
-    labels = harder.answers(dataset.y_train, dataset.num_classes, config.label_noise, config.split_seed)
+    labels = conditions.answers(dataset.y_train, dataset.num_classes, config.label_noise, config.split_seed)
     x_train, x_test = datasets.standardize(dataset)
     raw = None
     if x_train.ndim == 2 and dataset.scaling != "none":
@@ -236,9 +235,12 @@ def build_problem(config: FrozenConfigDict, seeds: Sequence[int]) -> Problem:
     first = pools
     if config.unseen:
         labels = dataset.y_train, config.num_classes, config.unseen
-        first = [harder.without_unseen(pool, *labels) for pool in pools]
+        first = [conditions.without_unseen(pool, *labels) for pool in pools]
     inputs = np.asarray(load_arrays(config).inputs)
-    initial = [first_rows(config.start, k.initial, inputs, p, config.initial) for k, p in zip(keys, first, strict=True)]
+    initial = [
+        conditions.first_rows(config.start, key.initial, inputs, pool, config.initial)
+        for key, pool in zip(keys, first, strict=True)
+    ]
     return Problem(data, rows, pool, available, np.stack(initial), variables)
 
 

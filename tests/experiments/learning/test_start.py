@@ -10,7 +10,7 @@ from alfamous_jax import datasets
 from alfamous_jax.datasets import Pool
 from configs.base import get_base
 from experiments.learning.check import check
-from experiments.learning.start import first_rows
+from experiments.learning.conditions import first_rows
 from experiments.run import run
 
 SIZES = [60, 14, 8]  # TypiClust leaves clusters of five to the end
