@@ -19,7 +19,6 @@ from ml_collections import FrozenConfigDict
 from scipy import spatial, stats
 
 from alfamous_jax import acquisition
-from configs.base import get_base
 from experiments.learning import problem
 from experiments.learning.methods import vabal
 from experiments.learning.programs import Labelled, setup_of, train
@@ -27,6 +26,7 @@ from experiments.learning.programs.look import look
 from experiments.plan.check import as_tuples
 from experiments.plan.strategies import parse
 from experiments.store.files import read_json
+from experiments.store.same_config import completed
 
 
 def main():
@@ -34,11 +34,11 @@ def main():
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("--out", default="importance.png")
     flags = parser.parse_args()
-    config = FrozenConfigDict(get_base().to_dict() | as_tuples(read_json(flags.run / "config.json")))
+    config = FrozenConfigDict(as_tuples(completed(read_json(flags.run / "config.json"))))
     task, keys = problem.build_problem(config, [0]), jax.random.split(jax.random.key(0), 3)
     setups = {name: setup_of(config, parse(name).program("network")) for name in ("vabal", "vabal@authors")}
-    setup = setups["vabal"]
-    setup = setup._replace(method=setup.method._replace(needs=("features", "stages", "prob_samples")))
+    method = setups["vabal"].method._replace(needs=("features", "stages", "prob_samples"))
+    setup = setups["vabal"]._replace(method=method)
     start = jax.tree.map(lambda leaf: leaf[0], task.variables["network"])
     known = Labelled(task.data, task.pool[0], jnp.asarray(task.initial[0]), jnp.int32(config.initial))
     counts = jnp.bincount(task.data.labels[task.pool[0][known.indices]], length=config.num_classes)
@@ -52,14 +52,14 @@ def main():
     order = {name: (stats.rankdata(np.asarray(value)[left]) - 1) / (len(left) - 1) for name, value in worth.items()}
     rare, right = np.isin(view.labels, config.minority)[left], np.asarray(logits.argmax(1) == view.labels)[left]
     kinds, answers = {"dominant": ~rare, "rare": rare}, {"right": right, "wrong": ~right}
-    groups = {f"{kind}, {answer}": kinds[kind] & answers[answer] for kind in kinds for answer in answers}
+    groups = {f"{k}, {a}": rows for k in kinds for a in answers if (rows := kinds[k] & answers[a]).any()}
     print(f"{'rows':>28}" + "".join(f"{name:>15}" for name in order))
     for kind, rows in groups.items():
         print(f"{kind:20}{rows.sum():8,}" + "".join(f"{share[rows].mean():15.2f}" for share in order.values()))
     images = problem.load_dataset(config).x_train[np.asarray(view.rows)[left]]
     figure = Figure(figsize=(9, 6), layout="constrained")
-    for line, kind in enumerate(("dominant, right", "rare, wrong")):
-        for column, i in enumerate(np.random.default_rng(0).choice(np.flatnonzero(groups[kind]), 4, False)):
+    for line, kind in enumerate(kind for kind in ("dominant, right", "rare, wrong") if kind in groups):
+        for column, i in enumerate(np.random.default_rng(0).permutation(np.flatnonzero(groups[kind]))[:4]):
             axis = figure.add_subplot(2, 4, 4 * line + column + 1, xticks=[], yticks=[], ylabel="" if column else kind)
             axis.imshow(images[i].squeeze(), cmap="gray_r")
             axis.set_xlabel("\n".join(f"{name} {share[i]:.2f}" for name, share in order.items()), fontsize=8)

@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from ml_collections import FrozenConfigDict
 
-from configs.base import get_base
 from experiments.learning import problem
 from experiments.plan.check import as_tuples
 from experiments.report.runs import load_records
 from experiments.store.files import read_json
+from experiments.store.same_config import completed
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--strategies", default="", help="some of those that were run, with commas between them")
     parser.add_argument("--out", default="top-images.png")
     flags = parser.parse_args()
-    config = FrozenConfigDict(get_base().to_dict() | as_tuples(read_json(flags.run / "config.json")))
+    config = FrozenConfigDict(as_tuples(completed(read_json(flags.run / "config.json"))))
     data = problem.load_dataset(config)
     records = [r for r in load_records(flags.run) if (r["seed"], r["cycle"]) == (flags.seed, flags.cycle)]
     wanted = flags.strategies.split(",") if flags.strategies else [r["strategy"] for r in records]

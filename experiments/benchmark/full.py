@@ -9,10 +9,10 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from alfamous_jax.networks import feature_maps, map_head, mapped, train
-from configs.base import get_base
 from experiments.learning.models import build_model, maps_of
 from experiments.learning.problem import build_problem, load_dataset, seed_pool
 from experiments.report.runs import Run
+from experiments.store import same_config
 
 FIELDS = ("accuracy", "macro_f1", "balanced_accuracy")
 
@@ -28,7 +28,7 @@ def score(run: Run) -> dict[str, Any]:
       rows are all of the pool where nothing is cut.
     """
     place, ridge = _last_choice(run)
-    config = FrozenConfigDict(get_base().to_dict() | dict(run.config))
+    config = FrozenConfigDict(same_config.completed(run.config))
     seed, dataset, model = config.first_seed, load_dataset(config), build_model(config)
     data, *_, variables = build_problem(config, [seed])
     start = jax.tree.map(lambda leaf: leaf[0], variables["network"])

@@ -3,7 +3,7 @@
 import pytest
 
 from configs.base import get_base
-from experiments.store.same_config import differing
+from experiments.store.same_config import completed, differing
 
 BASE = get_base().to_dict()
 
@@ -29,3 +29,9 @@ def test_fields_that_differ(one, other, fields):
 def test_a_part_of_a_field():
     ((field, then, now),) = differing({"vabal": {"weight": 1.0}}, {"vabal": {}})
     assert field == "vabal" and then["weight"] == 1.0 and now == BASE["vabal"] | {"milestones": []}
+
+
+def test_a_config_is_completed_to_the_fields_of_its_fields():
+    whole = completed({"budget": 7, "vabal": {"weight": 3.0}, "lams": {"us-cb": 0.5}, "of_mine": 1})
+    assert whole == BASE | {"budget": 7, "vabal": BASE["vabal"] | {"weight": 3.0}, "lams": {"us-cb": 0.5}, "of_mine": 1}
+    assert completed({}) == BASE
