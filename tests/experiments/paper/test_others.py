@@ -2,6 +2,7 @@
 
 import importlib
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_the_pages_that_are_kept_are_those_of_the_runs_that_are_kept(paper, tmp_
     kept = ROOT / "results" / made.name
     texts = [path.read_text(encoding="utf-8").partition("## In the paper's own settings") for path in (made, kept)]
     assert texts[0][1:] == texts[1][1:] and texts[0][1]
+
+
+@pytest.mark.parametrize("paper", others.PAPERS)
+def test_the_table_of_the_pages_has_what_they_say(paper):
+    page = f"paper-{paper.replace('_', '-')}.md"
+    text = (ROOT / "results" / page).read_text(encoding="utf-8")
+    (said,) = re.findall(r"Of (\d+) differences (\d+) go .* (\d+) are significant for it and (\d+) against", text)
+    table = (ROOT / "results/README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| \[[^|]*\]\({page}\)[^|]*\|(.*)\|$", table, re.MULTILINE)
+    assert [cell.strip() for cell in row.split("|")] == [f"{said[1]} of {said[0]}", said[2], said[3]]
 
 
 def test_nine_runs_are_averaged(tmp_path):
