@@ -121,7 +121,7 @@ def _of_cbal(config: Mapping[str, Any]) -> Place | None:
 
 def _of_vabal(config: Mapping[str, Any]) -> Place | None:
     cut, dataset = config.get("minority"), str(config.get("dataset"))
-    forms = {name.partition("@")[0] for name in _names(config)}
+    forms = {name.partition("@")[0] for name in _names(config) if "@weight" not in name}  # its sweep has no claim
     if "vabal" not in forms or not isinstance(cut, (list, tuple)):
         return None
     kind = "dominant" if 2 * len(cut) > config.get("num_classes", 0) else "rare" if cut else "whole"
