@@ -15,7 +15,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = get_base().to_dict()
     return known | {
-        field: known[field] | value if isinstance(value, dict) and field in known else value
+        field: known[field] | value if isinstance(value, dict) and isinstance(known.get(field), dict) else value
         for field, value in config.items()
     }
 

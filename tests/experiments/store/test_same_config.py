@@ -17,9 +17,19 @@ BASE = get_base().to_dict()
         ({}, {"copies": 7}, [("copies", BASE["copies"], 7)]),
         ({"lams": {"us-cb": 0.5}}, {}, [("lams", {"us-cb": 0.5}, {})]),
         ({"of_mine": 1}, {}, [("of_mine", 1, None)]),
+        ({"budget": {"a": 1}}, {"budget": 3}, [("budget", {"a": 1}, 3)]),
         ({"vabal": {}}, {"vabal": dict(BASE["vabal"])}, []),
     ],
-    ids=["the same", "others", "lacks a default", "lacks another", "lacks a dict", "unknown", "lacks a part of one"],
+    ids=[
+        "the same",
+        "others",
+        "lacks a default",
+        "lacks another",
+        "lacks a dict",
+        "unknown",
+        "another kind",
+        "lacks a part of one",
+    ],
 )
 def test_fields_that_differ(one, other, fields):
     assert list(differing(one, other)) == fields
