@@ -23,7 +23,6 @@ from experiments.learning import problem
 from experiments.learning.methods import vabal
 from experiments.learning.programs import Labelled, setup_of, train
 from experiments.learning.programs.look import look
-from experiments.plan.check import as_tuples
 from experiments.plan.strategies import parse
 from experiments.store.files import read_json
 from experiments.store.same_config import completed
@@ -34,7 +33,7 @@ def main():
     parser.add_argument("run", type=pathlib.Path)
     parser.add_argument("--out", default="importance.png")
     flags = parser.parse_args()
-    config = FrozenConfigDict(as_tuples(completed(read_json(flags.run / "config.json"))))
+    config = FrozenConfigDict(completed(read_json(flags.run / "config.json")))
     task, keys = problem.build_problem(config, [0]), jax.random.split(jax.random.key(0), 3)
     setups = {name: setup_of(config, parse(name).program("network")) for name in ("vabal", "vabal@authors")}
     method = setups["vabal"].method._replace(needs=("features", "stages", "prob_samples"))

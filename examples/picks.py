@@ -20,7 +20,6 @@ from sklearn.manifold import TSNE
 
 from alfamous_jax import metrics
 from experiments.learning import problem
-from experiments.plan.check import as_tuples
 from experiments.report.runs import load_records
 from experiments.store.files import read_json
 from experiments.store.same_config import completed
@@ -52,7 +51,7 @@ def main():
     figure = Figure(figsize=(10, 2.8 * len(flags.runs)), layout="constrained")
     axes = figure.subplots(len(flags.runs), len(STRATEGIES), squeeze=False, subplot_kw={"xticks": [], "yticks": []})
     for folder, panels in zip(flags.runs, axes, strict=True):
-        config = FrozenConfigDict(as_tuples(completed(read_json(folder / "config.json"))))
+        config = FrozenConfigDict(completed(read_json(folder / "config.json")))
         data, asked = problem.load_dataset(config), batches(folder, flags.seed, flags.cycle)
         pool = problem.seed_pool(config, data, flags.seed)
         rows, places = layout(data.x_train, asked, pool.rows[pool.available], flags.rows)

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from ml_collections import FrozenConfigDict
 
 from experiments.learning import problem
-from experiments.plan.check import as_tuples
 from experiments.report.runs import load_records
 from experiments.store.files import read_json
 from experiments.store.same_config import completed
@@ -29,7 +28,7 @@ def main():
     parser.add_argument("--strategies", default="", help="some of those that were run, with commas between them")
     parser.add_argument("--out", default="top-images.png")
     flags = parser.parse_args()
-    config = FrozenConfigDict(as_tuples(completed(read_json(flags.run / "config.json"))))
+    config = FrozenConfigDict(completed(read_json(flags.run / "config.json")))
     data = problem.load_dataset(config)
     records = [r for r in load_records(flags.run) if (r["seed"], r["cycle"]) == (flags.seed, flags.cycle)]
     wanted = flags.strategies.split(",") if flags.strategies else [r["strategy"] for r in records]
